@@ -1,0 +1,1 @@
+"""`ganzhi demo`: a small province on one computer."""

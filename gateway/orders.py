@@ -1,0 +1,179 @@
+"""Orders: commands to devices, wherever they are, and what became of them.
+
+A command is stored before anything is done with it. One for an own device goes to the adapter
+that holds its link; one for a device further down was queued for the child node that delivered
+the device in the transaction that accepted it. Its outcome comes back as an event. Doing it twice is ruled out by
+the command's id: an order that was sent before a crash ends as `sent_no_answer`, never repeated.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from gateway.commit import StoreFailed
+from gateway.roster import Roster
+from registry.model import (
+    SECOND,
+    Capability,
+    Command,
+    Device,
+    Event,
+    Fault,
+    Faulty,
+    Outcome,
+    OutcomeState,
+    Time,
+    ValueType,
+)
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 64
+GRACE: Final[Time] = 10 * SECOND
+"""How long after a command's deadline an outcome from a lower tier is still awaited."""
+
+
+def faults_of(device: Device, order: Command) -> list[Fault]:
+    """Return why a device cannot take an order; empty when it can."""
+    if Capability.COMMAND not in device.capabilities:
+        return [Fault(where="device", message=f"{device.id} takes no commands")]
+    if order.action not in ("write", "publish"):
+        return []
+    if not order.point:
+        return []
+    point = device.point(order.point)
+    if point is None:
+        names = ", ".join(p.name for p in device.points)
+        return [Fault(where="point", message=f"no point {order.point!r}", expected=names)]
+    if not point.writable:
+        return [Fault(where="point", message=f"{order.point} is read only")]
+    return _value_faults(point.type, order)
+
+
+def _value_faults(wanted: ValueType, order: Command) -> list[Fault]:
+    value = order.value
+    right = {
+        ValueType.FLOAT: isinstance(value, int | float) and not isinstance(value, bool),
+        ValueType.INT: isinstance(value, int) and not isinstance(value, bool),
+        ValueType.BOOL: isinstance(value, bool),
+        ValueType.STR: isinstance(value, str),
+    }[wanted]
+    if right:
+        return []
+    return [Fault(where="value", message=f"is {value!r}", expected=f"a value of type {wanted}")]
+
+
+class Orders:
+    """Carries orders out; `run` must be running."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        now: Callable[[], Time],
+        roster: Roster,
+        execute: Callable[[Device, Command], Awaitable[Outcome]],
+        emit: Callable[[Sequence[Event], str], Awaitable[None]],
+    ) -> None:
+        self._node = node
+        self._now = now
+        self._roster = roster
+        self._execute = execute
+        self._emit = emit
+        self._waiting: asyncio.Queue[Command] = asyncio.Queue()
+        self._open: dict[str, Command] = {}
+
+    async def dispatch(self, order: Command) -> None:
+        """Accept an order given at this node.
+
+        Raises:
+            Faulty: the device is unknown or cannot take it; nothing is stored.
+        """
+        known = self._roster.get(order.device)
+        if known is None:
+            raise Faulty([Fault(where="device", message=f"unknown device {order.device!r}")])
+        faults = faults_of(known.device, order)
+        if faults:
+            raise Faulty(faults)
+        await self._emit([order], self._node)
+
+    def committed(self, samples: Sequence[object], events: Sequence[Event]) -> None:
+        """Hear what was committed (a `pipeline.Listener`): new orders, outcomes, acknowledged."""
+        for event in events:
+            match event:
+                case Command():
+                    self._open[event.id] = event
+                    self._waiting.put_nowait(event)
+                case Outcome():
+                    if event.state.final:
+                        self._open.pop(event.command, None)
+                case _:
+                    pass
+
+    def resume(self, pending: Iterable[tuple[Command, OutcomeState]]) -> None:
+        """Take up what was not finished before a restart."""
+        for order, state in pending:
+            self._open[order.id] = order
+            if state is OutcomeState.ACCEPTED:
+                self._waiting.put_nowait(order)
+
+    async def run(self) -> None:
+        """Carry orders out until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._expire())
+            for _ in range(_AT_ONCE):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            order = await self._waiting.get()
+            try:
+                await self._carry_out(order)
+            except StoreFailed as error:
+                log.error("order %s: %s", order.id, error, extra={"device": order.device})
+
+    async def _carry_out(self, order: Command) -> None:
+        known = self._roster.get(order.device)
+        if order.deadline <= self._now():
+            await self._settle(order, OutcomeState.EXPIRED, "the deadline had passed")
+        elif known is None:
+            await self._settle(order, OutcomeState.REFUSED, f"{self._node} knows no such device")
+        elif known.via is None and known.device.home == self._node:
+            await self._carry_out_here(known.device, order)
+        elif known.via is not None:
+            log.debug("order %s waits for %s", order.id, known.via)
+        else:
+            await self._settle(order, OutcomeState.REFUSED, f"no way to {known.device.home}")
+
+    async def _carry_out_here(self, device: Device, order: Command) -> None:
+        await self._settle(order, OutcomeState.SENT, "handed to the device's link")
+        seconds = max(0.1, (order.deadline - self._now()) / SECOND)
+        try:
+            async with asyncio.timeout(seconds):
+                outcome = await self._execute(device, order)
+        except TimeoutError:
+            await self._settle(order, OutcomeState.SENT_NO_ANSWER, "no answer before the deadline")
+            return
+        await self._emit([outcome], self._node)
+
+    async def _settle(self, order: Command, state: OutcomeState, detail: str) -> None:
+        outcome = Outcome(
+            command=order.id, device=order.device, state=state, time=self._now(), detail=detail
+        )
+        await self._emit([outcome], self._node)
+
+    async def _expire(self) -> None:
+        """End what nobody answers."""
+        while True:
+            await asyncio.sleep(1)
+            now = self._now()
+            late = [o for o in self._open.values() if o.deadline + GRACE < now]
+            for order in late:
+                self._open.pop(order.id, None)
+                try:
+                    await self._settle(
+                        order, OutcomeState.SENT_NO_ANSWER, "no outcome came before the deadline"
+                    )
+                except StoreFailed as error:
+                    log.error("order %s: %s", order.id, error, extra={"device": order.device})

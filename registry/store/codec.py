@@ -1,0 +1,49 @@
+"""Structs to the text that the tables hold, and back."""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from registry.model import Point, Value, ValueType
+
+T = TypeVar("T", bound=Struct)
+
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def pack(item: Struct) -> str:
+    """Write a Struct as JSON; equal Structs give equal text."""
+    return _ENCODER.encode(item).decode()
+
+
+def unpack(text: str | bytes, kind: type[T]) -> T:
+    """Read a Struct of class `kind` from what `pack` wrote."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def typed(value: Value | None, kind: ValueType | None) -> Value | None:
+    """Give back to a stored value what SQLite forgot: it keeps truth as 0 and 1."""
+    if kind is ValueType.BOOL and isinstance(value, int):
+        return bool(value)
+    return value
+
+
+class PointFace(Struct, frozen=True):
+    """The part of a Point that a list shows."""
+
+    name: str
+    type: ValueType = ValueType.FLOAT
+    title: str = ""
+    unit: str = ""
+
+
+class DeviceFace(Struct, frozen=True):
+    """The points of a device body, read without the rest."""
+
+    points: tuple[PointFace, ...] = ()
+
+
+def headline(points: tuple[Point, ...]) -> str | None:
+    """Return the name of the point that stands for the device in lists: the first one."""
+    return points[0].name if points else None

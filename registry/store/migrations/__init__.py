@@ -1,0 +1,5 @@
+"""Alembic migrations of the main database; `HEAD` is the version this program needs."""
+
+from typing import Final
+
+HEAD: Final = "0001"

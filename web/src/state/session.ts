@@ -1,0 +1,14 @@
+import { ref } from 'vue'
+import { api } from '../api/client'
+
+/** `unknown` until the node has answered once. */
+export const access = ref<'unknown' | 'granted' | 'login' | 'unreachable'>('unknown')
+
+export async function checkSession(): Promise<void> {
+  try {
+    const session = await api.session()
+    access.value = session.required && !session.authenticated ? 'login' : 'granted'
+  } catch {
+    if (access.value === 'unknown') access.value = 'unreachable'
+  }
+}
