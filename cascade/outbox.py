@@ -141,7 +141,8 @@ def expire(tx: Transaction, *, now: Time, before: Time) -> Dropped:
 def read(connection: Transaction, lane: Lane, after: int, limit: int) -> list[Row]:
     """Return up to `limit` waiting envelopes of a lane with numbers above `after`, in order."""
     rows = connection.execute(
-        "SELECT sequence, payload FROM outbox WHERE lane=? AND sequence>? ORDER BY sequence LIMIT ?",
+        "SELECT sequence, payload FROM outbox"
+        " WHERE lane=? AND sequence>? ORDER BY sequence LIMIT ?",
         (lane.value, after, limit),
     )
     return [Row(sequence, payload) for sequence, payload in rows.fetchall()]

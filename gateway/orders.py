@@ -8,6 +8,7 @@ the command's id: an order that was sent before a crash ends as `sent_no_answer`
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -26,10 +27,12 @@ from registry.model import (
     Time,
     ValueType,
 )
+from registry.store import commands
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 64
+_NEVER: Final[Time] = 1 << 62
 GRACE: Final[Time] = 10 * SECOND
 """How long after a command's deadline an outcome from a lower tier is still awaited."""
 
@@ -62,6 +65,12 @@ def _value_faults(wanted: ValueType, order: Command) -> list[Fault]:
     if right:
         return []
     return [Fault(where="value", message=f"is {value!r}", expected=f"a value of type {wanted}")]
+
+
+def unfinished(connection: sqlite3.Connection) -> list[tuple[Command, OutcomeState]]:
+    """Return the commands without a final outcome, and where each stands."""
+    rows = (commands.get(connection, c.id) for c in commands.overdue(connection, _NEVER))
+    return [(row.command, row.state) for row in rows if row is not None]
 
 
 class Orders:

@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 from registry.model import ValueType, device_id
 from simulators.incidents import Incident
 from simulators.province.geography import to_lonlat
-from simulators.province.world import areas, county_codes
+from simulators.province.world import areas, centre
 from simulators.registers import Cell, RawType, Table, width_of
 from simulators.scenario import Group, PointPlan, ProfilePlan, Scenario, Wire
 from simulators.signals import seed_of
@@ -154,4 +154,4 @@ def _table(kind: RawType, writable: bool) -> Table:
 
 def seats(area: str) -> list[tuple[float, float]]:
     """Return longitude and latitude of the seats of an area's counties."""
-    return [to_lonlat(*county_codes()[code].seat) for code in counties_of(area)]
+    return [to_lonlat(*centre(code)) for code in counties_of(area)]

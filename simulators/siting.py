@@ -6,8 +6,16 @@ from functools import cache
 
 from msgspec import Struct
 
-from simulators.province.geography import METRES_PER_UNIT, contains, length_km, to_lonlat, to_units
-from simulators.province.world import PROVINCE_CODE, county_at, county_codes, world
+from simulators.province.geography import METRES_PER_UNIT, length_km, to_lonlat, to_units
+from simulators.province.world import (
+    PROVINCE_CODE,
+    centre,
+    county_at,
+    county_box,
+    county_codes,
+    county_holds,
+    world,
+)
 from simulators.scenario import Near, Spot
 from simulators.signals import normal, seed_of, uniform
 
@@ -57,26 +65,24 @@ def site_around(place: Spot, index: int, spread: float, seed: int) -> Site:
 
 
 def _around_seat(code: str, spread: float, seed: int) -> tuple[float, float]:
-    county = county_codes()[code]
+    seat = centre(code)
     reach = spread * 1000 / METRES_PER_UNIT
     for i in range(_TRIES):
-        x = county.seat[0] + reach * normal(seed, 2 * i)
-        y = county.seat[1] + reach * normal(seed, 2 * i + 1)
-        if contains(county.poly, x, y):
+        x = seat[0] + reach * normal(seed, 2 * i)
+        y = seat[1] + reach * normal(seed, 2 * i + 1)
+        if county_holds(code, x, y):
             return x, y
-    return county.seat
+    return seat
 
 
 def _anywhere(code: str, seed: int) -> tuple[float, float]:
-    county = county_codes()[code]
-    xs = [p[0] for p in county.poly]
-    ys = [p[1] for p in county.poly]
+    west, top, east, bottom = county_box(code)
     for i in range(_TRIES):
-        x = min(xs) + (max(xs) - min(xs)) * uniform(seed, 2 * i)
-        y = min(ys) + (max(ys) - min(ys)) * uniform(seed, 2 * i + 1)
-        if contains(county.poly, x, y):
+        x = west + (east - west) * uniform(seed, 2 * i)
+        y = top + (bottom - top) * uniform(seed, 2 * i + 1)
+        if county_holds(code, x, y):
             return x, y
-    return county.seat
+    return centre(code)
 
 
 def _on_line(code: str, near: Near, seed: int) -> tuple[float, float] | None:
@@ -87,19 +93,11 @@ def _on_line(code: str, near: Near, seed: int) -> tuple[float, float] | None:
 @cache
 def _line_points(code: str, near: Near) -> list[tuple[float, float]]:
     """Return the points of rivers (or roads) inside a county."""
-    county = county_codes()[code]
-    xs = [p[0] for p in county.poly]
-    ys = [p[1] for p in county.poly]
     if near == "river":
         lines = [r.p for r in world().rivers if max(r.a0, r.a1) >= _NAVIGABLE]
     else:
         lines = [r.p for r in world().roads]
-    return [
-        (x, y)
-        for line in lines
-        for x, y in line[::4]
-        if min(xs) < x < max(xs) and min(ys) < y < max(ys) and contains(county.poly, x, y)
-    ]
+    return [(x, y) for line in lines for x, y in line[::4] if county_holds(code, x, y)]
 
 
 class Route(Struct, frozen=True):
@@ -120,14 +118,15 @@ class Route(Struct, frozen=True):
         return to_lonlat(x0 + share * (x1 - x0), y0 + share * (y1 - y0))
 
 
+@cache
 def route(area: str) -> Route | None:
     """Return the longest stretch of road inside an area, or None without any."""
-    polygons = [county_codes()[code].poly for code in counties_of(area)]
+    counties = counties_of(area)
     best: list[tuple[float, float]] = []
     for road in world().roads:
         inside: list[tuple[float, float]] = []
         for x, y in [*road.p, (math.inf, math.inf)]:
-            if any(contains(polygon, x, y) for polygon in polygons):
+            if any(county_holds(code, x, y) for code in counties):
                 inside.append((x, y))
                 continue
             if len(inside) > 1 and length_km(inside) > length_km(best):

@@ -16,21 +16,35 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from gateway.api import errors
+from gateway.api.alarms import AlarmsController
+from gateway.api.commands import CommandsController
+from gateway.api.devices import DevicesController
 from gateway.api.gate import Gate
+from gateway.api.inlet import InletController
 from gateway.api.maps import map_handlers
 from gateway.api.node import NodeController, healthz, metrics
+from gateway.api.overview import OverviewController
 from gateway.api.ports import NodePort
+from gateway.api.rules import RulesController
 from gateway.api.screen import STATIC, screen
 from gateway.api.security import GateMiddleware, KnownParameters, add_headers
 from gateway.api.session import SessionController
 from gateway.api.sessions import LoginBrake, Sessions, Tokens
 from gateway.api.settings import ApiSettings
-from gateway.api.stream import StreamController
+from gateway.api.stream import IDLE, StreamController
+from gateway.api.values import ValuesController
 from registry.model import Fault, Faulty
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     SessionController,
     NodeController,
+    OverviewController,
+    DevicesController,
+    ValuesController,
+    CommandsController,
+    InletController,
+    AlarmsController,
+    RulesController,
     StreamController,
 )
 
@@ -95,7 +109,7 @@ def build(
         before_send=[add_headers],
         exception_handlers=_handlers(),
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=1_024, gzip_compress_level=5, exclude=["/api/v1/stream"]
+            backend="gzip", minimum_size=1_024, gzip_compress_level=3, exclude_opt_key="packed"
         ),
         request_max_body_size=settings.max_body,
         openapi_config=_openapi(node),
@@ -104,6 +118,7 @@ def build(
     )
     app.state.changes = node.changes
     app.state.max_streams = settings.max_streams
+    app.state.stream_idle = IDLE
     return app
 
 

@@ -8,7 +8,7 @@ place in the ring: one that falls too far behind, or asks for what is gone, is t
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -160,14 +160,17 @@ class ChangeLog:
         """Return the id under which entry `number` is sent."""
         return f"{self.generation}-{number}"
 
-    def _parse(self, last_event_id: str | None) -> int | None:
-        """Return the number the subscriber has seen, None when it cannot be continued from."""
+    def resume(self, last_event_id: str | None) -> int | None:
+        """Return the number of the entry a subscriber has seen last, to subscribe with.
+
+        Without an id that is the newest; None when the id cannot be continued from.
+        """
         if last_event_id is None:
             return self.last
         generation, _, number = last_event_id.rpartition("-")
-        if generation != self.generation or not number.isascii() or not number.isdigit():
+        if generation != self.generation or not (number.isascii() and number.isdigit()):
             return None
-        seen = int(number)
+        seen = int(number[:20])
         return seen if seen <= self.last and self._held(seen + 1) else None
 
     def _held(self, number: int) -> bool:
@@ -176,13 +179,12 @@ class ChangeLog:
         return first <= number <= self.last + 1
 
     async def subscribe(
-        self, last_event_id: str | None = None, *, idle: float = 15.0
-    ) -> AsyncIterator[Entry | Reset | None]:
-        """Yield what follows `last_event_id` (or what follows now), until the log is closed.
+        self, seen: int | None, *, idle: float = 15.0
+    ) -> AsyncGenerator[Entry | Reset | None, None]:
+        """Yield what follows entry `seen` (None: a reset first), until the log is closed.
 
         Yields None after `idle` seconds without a change, and `Reset` when entries were missed.
         """
-        seen = self._parse(last_event_id)
         self.subscribers += 1
         try:
             if seen is None:

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.errors import not_found
 from gateway.api.files import FileShelf, answer
+from gateway.api.packing import PACKED
 from registry.model import Fault, Faulty
 
 _BLANK: Final = b'{"kind":"blank"}'
@@ -74,11 +75,17 @@ def map_handlers(folder: Path | None) -> list[HTTPRouteHandler]:
     """Make the handlers for `/api/v1/map` and the files at `/map/<name>`."""
     maps = MapFolder(folder)
 
-    @get("/api/v1/map", summary="The map to draw on", tags=["map"], media_type="application/json")
+    @get(
+        "/api/v1/map",
+        opt=PACKED,
+        summary="The map to draw on",
+        tags=["map"],
+        media_type="application/json",
+    )
     async def document(request: Request[Any, Any, Any]) -> Response[bytes]:
         return await maps.document(request)
 
-    @get(["/map/{name:str}", "/api/v1/map/{name:str}"], include_in_schema=False)
+    @get(["/map/{name:str}", "/api/v1/map/{name:str}"], opt=PACKED, include_in_schema=False)
     async def file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
         if name == "map.json":
             return await maps.document(request)

@@ -1,22 +1,21 @@
 """The node itself: who it is, what it talks to, whether it lives."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Controller, Request, Response, get
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from msgspec import Struct
 
+from gateway.api.gate import Gate
 from gateway.api.ports import EndpointView, LinkView, NodePort
 from gateway.api.security import PUBLIC
+from gateway.api.times import stamp
 from gateway.metrics import CONTENT_TYPE
-from registry.model import SECOND, Time, to_rfc3339
+from registry.model import SECOND, to_rfc3339
 
-Node = Annotated[NodePort, Dependency(skip_validation=True)]
-
-
-def stamp(time: Time) -> str | None:
-    """Write a time as RFC 3339, None when there is none (0)."""
-    return to_rfc3339(time) if time > 0 else None
+Node = NamedDependency[SkipValidation[NodePort]]
+TheGate = NamedDependency[SkipValidation[Gate]]
 
 
 class NodeView(Struct, kw_only=True):

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.errors import not_found
 from gateway.api.files import FileShelf, answer
+from gateway.api.packing import PACKED
 from gateway.api.security import PUBLIC
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -32,7 +33,7 @@ def screen(folder: Path = STATIC) -> HTTPRouteHandler:
 
     @get(
         ["/", "/{path:path}"],
-        opt=PUBLIC,
+        opt=PUBLIC | PACKED,
         include_in_schema=False,
         name="screen",
     )

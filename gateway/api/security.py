@@ -44,7 +44,9 @@ class GateMiddleware(ASGIMiddleware):
         headers: Mapping[str, str] = Headers.from_scope(scope)
         method = str(scope.get("method", "GET"))
         # A WebSocket is opened by GET but is no harmless reading: its origin counts.
-        refusal = self._gate.foreign("POST" if scope["type"] == "websocket" else method, headers)
+        refusal = self._gate.foreign(
+            "POST" if scope["type"] == ScopeType.WEBSOCKET else method, headers
+        )
         if refusal is not None:
             raise Problem.refusal(refusal)
         handler = cast(BaseRouteHandler, scope["route_handler"])

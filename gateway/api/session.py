@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gateway.api.errors import Problem
 from gateway.api.gate import Gate, Refusal
+from gateway.api.node import TheGate
 from gateway.api.security import PUBLIC, address_of
 from gateway.api.sessions import Identity
 
@@ -35,7 +36,7 @@ class SessionController(Controller):
     tags = ("session",)
 
     @get(summary="Whether to sign in, and as whom one is")
-    async def show(self, request: Request[Any, Any, Any], gate: Gate) -> SessionView:
+    async def show(self, request: Request[Any, Any, Any], gate: TheGate) -> SessionView:
         found = gate.identify(address_of(request.scope), request.headers)
         known = found if isinstance(found, Identity) else None
         return SessionView(
@@ -47,7 +48,7 @@ class SessionController(Controller):
 
     @post(status_code=204, summary="Sign in with a token; answers with a cookie")
     async def sign_in(
-        self, request: Request[Any, Any, Any], gate: Gate, data: Login
+        self, request: Request[Any, Any, Any], gate: TheGate, data: Login
     ) -> Response[None]:
         found = gate.bearer(address_of(request.scope), data.token)
         if isinstance(found, Refusal):
@@ -60,7 +61,7 @@ class SessionController(Controller):
         )
 
     @delete(status_code=204, summary="Sign out")
-    async def sign_out(self, request: Request[Any, Any, Any], gate: Gate) -> Response[None]:
+    async def sign_out(self, request: Request[Any, Any, Any], gate: TheGate) -> Response[None]:
         gate.sessions.close(gate.cookie_value(request.headers))
         return Response(None, status_code=204, cookies=[self._cookie(request, gate, "", 0)])
 

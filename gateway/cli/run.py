@@ -7,10 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.config import load
-from gateway.config.reference import markdown, schema
-from gateway.logs import configure
-from gateway.node import Node
+from gateway.config import Settings, load
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,6 +42,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
+    from gateway.config.reference import markdown, schema
+
     if options.format == "markdown":
         sys.stdout.write(markdown())
     else:
@@ -53,20 +52,24 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from gateway.logs import configure
+
     settings = load(options.config)
     configure(settings.log)
-    return asyncio.run(_until_stopped(Node(settings)))
+    return asyncio.run(_until_stopped(settings))
 
 
-async def _until_stopped(node: Node) -> int:
+async def _until_stopped(settings: Settings) -> int:
     """Run the node until SIGTERM or SIGINT, then let it finish what it holds."""
+    from gateway.node import Node
+
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - inside asyncio.run
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     try:
-        await node.run()
+        await Node(settings).run()
     except asyncio.CancelledError:
         return 0
     return 1

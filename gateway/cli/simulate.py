@@ -1,20 +1,20 @@
 """`ganzhi simulate`: the devices of a scenario, without hardware."""
 
 import argparse
-from pathlib import Path
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    simulate = commands.add_parser(
+    parser = commands.add_parser(
         "simulate",
         help="play the devices of a scenario file",
-        description="Play simulated devices: MQTT sensors, a Modbus server, an OPC UA server,"
-        " a mobile sensor and citizens who report.",
-        epilog="Example: ganzhi simulate examples/scenarios/province.yaml --only modbus",
+        add_help=False,
+        description="Everything after `simulate` goes to the simulators: try simulate --help.",
     )
-    simulate.add_argument("scenario", type=Path, metavar="SCENARIO")
-    simulate.add_argument(
-        "--only", action="append", default=[], metavar="KIND", help="mqtt, modbus, opcua, citizen"
-    )
-    simulate.add_argument("--broker-password-file", type=Path, metavar="FILE")
-    simulate.set_defaults(run=_simulate)
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from simulators.__main__ import main
+
+    return main(options.rest)

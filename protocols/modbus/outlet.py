@@ -7,6 +7,8 @@ from protocols.adapter import Emit
 from registry.model import Event, Quality, ReadingBatch, Value
 
 _BOUND: Final = 20_000
+_LINGER: Final = 0.01
+"""Seconds that a first reading waits for company: one batch for many answers."""
 
 
 class Outlet:
@@ -61,6 +63,8 @@ class Outlet:
         """Emit what comes; after `close`, return when all is committed."""
         while not self._closed or self._some.is_set():
             await self._some.wait()
+            if not self._closed:
+                await asyncio.sleep(_LINGER)
             events = self._take()
             if events:
                 await self._emit(events)

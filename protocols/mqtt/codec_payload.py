@@ -9,27 +9,28 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from protocols.mqtt.address import TimeFormat, point_pointer, pointer_keys
-from registry.model import MisfitReason, Point, Time, Value, ValueType, from_rfc3339
+from protocols.mqtt.address import TimeFormat, pointer_keys
+from protocols.mqtt.codec_value import (
+    INT64,
+    MISSING,
+    Field,
+    Flaw,
+    coerce,
+    field_of,
+    printable,
+    read_time,
+    scale,
+    walk,
+)
+from registry.model import MisfitReason, Point, Time, Value, ValueType
 
-_INT64: Final = 2**63
-_UNITS: Final = {TimeFormat.S: 10**9, TimeFormat.MS: 10**6, TimeFormat.NS: 1}
-_Int64 = Annotated[int, Meta(ge=-_INT64, le=_INT64 - 1)]
+_Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
 _FIELD_TYPES: Final[dict[ValueType, Any]] = {
     ValueType.FLOAT: float,
     ValueType.INT: _Int64,
     ValueType.BOOL: bool,
     ValueType.STR: str,
 }
-_MISSING: Final = object()
-
-
-class Flaw(NamedTuple):
-    """One thing in a payload that does not fit; `point` is empty when it concerns all of it."""
-
-    reason: MisfitReason
-    detail: str
-    point: str = ""
 
 
 class Sample(NamedTuple):
@@ -53,15 +54,6 @@ class Unfit(Exception):
         self.flaw = Flaw(reason, detail)
 
 
-class _Field(NamedTuple):
-    name: str
-    pointer: str
-    keys: tuple[str, ...]
-    type: ValueType
-    scale: float
-    offset: float
-
-
 class Plan:
     """Reads the payloads of all devices with the same points and the same time field."""
 
@@ -71,7 +63,7 @@ class Plan:
         Raises:
             ValueError: a pointer is wrong.
         """
-        self._fields = [_field(p) for p in points]
+        self._fields = [field_of(p) for p in points]
         self._names = tuple(f.name for f in self._fields)
         self._time_pointer = time
         self._time_keys = pointer_keys(time) if time is not None else None
@@ -112,7 +104,7 @@ class Plan:
         for f, value in zip(self._fields, values, strict=True):
             if isinstance(value, UnsetType):
                 continue
-            scaled = _scale(f, value)
+            scaled = scale(f, value)
             if isinstance(scaled, Flaw):
                 return self._mixed(
                     [(f, v) for f, v in zip(self._fields, values, strict=True)], time
@@ -132,22 +124,22 @@ class Plan:
         document = _parse(payload)
         time = 0
         if self._time_keys is not None:
-            time = self._time(_walk(document, self._time_keys))
-        found = [(f, _walk(document, f.keys)) for f in self._fields]
-        if all(value is _MISSING for _, value in found):
+            time = self._time(walk(document, self._time_keys))
+        found = [(f, walk(document, f.keys)) for f in self._fields]
+        if all(value is MISSING for _, value in found):
             raise self._nothing_found(document)
         return self._mixed(found, time)
 
-    def _mixed(self, found: Sequence[tuple[_Field, object]], time: Time) -> Sample:
+    def _mixed(self, found: Sequence[tuple[Field, object]], time: Time) -> Sample:
         """Take what fits of the values found, and report the rest."""
         names: list[str] = []
         values: list[Value | None] = []
         bad: dict[int, str] = {}
         flaws: list[Flaw] = []
         for f, raw in found:
-            if raw is _MISSING or raw is UNSET:
+            if raw is MISSING or raw is UNSET:
                 continue
-            value = _coerce(f, raw)
+            value = coerce(f, raw)
             if isinstance(value, Flaw):
                 flaws.append(value)
                 continue
@@ -160,10 +152,9 @@ class Plan:
 
     def _nothing_found(self, document: object) -> Unfit:
         wanted = ", ".join(f.pointer or "the payload itself" for f in self._fields)
-        has = (
-            f"; it has {', '.join(map(str, [*document][:8]))}" if isinstance(document, dict) else ""
-        )
-        detail = f"the payload holds no point ({wanted}){has if document else ''}"
+        detail = f"the payload holds no point ({wanted})"
+        if isinstance(document, dict) and document:
+            detail += f"; it has {printable(', '.join(map(str, [*document][:8])))}"
         return Unfit(
             MisfitReason.UNKNOWN_POINT,
             f"{detail[:400]}: correct the pointers of the device's points",
@@ -176,18 +167,19 @@ class Plan:
             Unfit: bad_time.
         """
         try:
-            time = _read_time(raw, self._time_format)
+            time = read_time(raw, self._time_format)
         except (ValueError, OverflowError) as error:
             raise self._bad_time(str(error)) from error
-        if not 0 < time < _INT64:
+        if not 0 < time < INT64:
             raise self._bad_time(f"{raw!r} is no time since 1970")
         return time
 
     def _bad_time(self, why: str) -> Unfit:
         return Unfit(
             MisfitReason.BAD_TIME,
-            f"the time at {self._time_pointer or 'the payload itself'} cannot be read: {why[:200]}; "
-            f"send it as {self._time_format.value}, or correct link.address time and time_format",
+            f"the time at {self._time_pointer or 'the payload itself'} cannot be read: "
+            f"{why[:200]}; send it as {self._time_format.value}, "
+            "or correct link.address time and time_format",
         )
 
     def _compile(self) -> None:
@@ -213,11 +205,6 @@ class Plan:
         self._values = get if len(names) > 1 else lambda d: (get(d),)
 
 
-def _field(point: Point) -> _Field:
-    pointer = point_pointer(point)
-    return _Field(point.name, pointer, pointer_keys(pointer), point.type, point.scale, point.offset)
-
-
 def _parse(payload: bytes) -> object:
     """Parse JSON; NaN and Infinity, which JSON does not know, are taken too."""
     try:
@@ -230,79 +217,3 @@ def _parse(payload: bytes) -> object:
             raise Unfit(
                 MisfitReason.UNREADABLE, f"the payload is no JSON: {why}; send a JSON object"
             ) from error
-
-
-def _walk(document: object, keys: tuple[str, ...]) -> object:
-    """Follow a JSON pointer; `_MISSING` where it leads nowhere."""
-    for key in keys:
-        if isinstance(document, dict):
-            document = document.get(key, _MISSING)
-        elif isinstance(document, list) and key.isascii() and key.isdigit() and len(key) < 9:
-            index = int(key)
-            document = document[index] if index < len(document) else _MISSING
-        else:
-            return _MISSING
-    return document
-
-
-def _coerce(field: _Field, raw: object) -> Value | Flaw | None:
-    """Turn a JSON value into the point's type, scaled; None stays None."""
-    if raw is None:
-        return None
-    match field.type:
-        case ValueType.BOOL:
-            if isinstance(raw, bool):
-                return raw
-            if isinstance(raw, int | float) and raw in (0, 1):
-                return bool(raw)
-        case ValueType.STR:
-            if isinstance(raw, str):
-                return raw
-        case ValueType.INT:
-            if isinstance(raw, float) and raw.is_integer():
-                raw = int(raw)
-            if isinstance(raw, int) and not isinstance(raw, bool):
-                return _scale(field, raw)
-        case ValueType.FLOAT:
-            if isinstance(raw, int | float) and not isinstance(raw, bool):
-                return _scale(field, raw)
-    kind = type(raw).__name__
-    return Flaw(
-        MisfitReason.WRONG_TYPE,
-        f"{field.pointer or 'the payload'} is {repr(raw)[:60]} ({kind}), but point {field.name} "
-        f"is {field.type.value}: send a {field.type.value}, or correct the point's pointer or type",
-        field.name,
-    )
-
-
-def _scale(field: _Field, raw: Value) -> Value | Flaw:
-    """Apply scale and offset; an int stays an int and within 64 bits."""
-    if field.type is ValueType.FLOAT:
-        try:
-            return float(raw) * field.scale + field.offset
-        except OverflowError:
-            return math.inf
-    if field.type is ValueType.INT:
-        value = int(raw) * int(field.scale) + int(field.offset)
-        if not -_INT64 <= value < _INT64:
-            return Flaw(
-                MisfitReason.WRONG_TYPE,
-                f"{field.pointer or 'the payload'} does not fit into 64 bits: "
-                f"make point {field.name} a float",
-                field.name,
-            )
-        return value
-    return raw
-
-
-def _read_time(raw: object, time_format: TimeFormat) -> Time:
-    if raw is _MISSING:
-        raise ValueError("it is missing")
-    if time_format is TimeFormat.RFC3339:
-        if isinstance(raw, str):
-            return from_rfc3339(raw)
-    elif isinstance(raw, int) and not isinstance(raw, bool):
-        return raw * _UNITS[time_format]
-    elif isinstance(raw, float):
-        return round(raw * _UNITS[time_format])
-    raise ValueError(f"{repr(raw)[:60]} is not {time_format.value}")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from registry.model import Alarm, AlarmState, Severity, Time
 from registry.store import areas, paging
 from registry.store.areas import inside
-from registry.store.codec import DeviceFace, pack, unpack
+from registry.store.codec import DeviceFace, pack_checked, unpack
 from registry.store.transaction import Transaction
 
 
@@ -54,6 +54,7 @@ def put(tx: Transaction, alarm: Alarm) -> None:
 
     Raises:
         sqlite3.IntegrityError: another alarm with this key is open: merge into `get_open` first.
+        Faulty: a field holds what cannot be read back.
     """
     acknowledged = alarm.acknowledged
     tx.execute(
@@ -84,7 +85,7 @@ def put(tx: Transaction, alarm: Alarm) -> None:
             acknowledged.by if acknowledged else None,
             acknowledged.time if acknowledged else None,
             alarm.count,
-            pack(alarm),
+            pack_checked(alarm),
         ),
     )
 

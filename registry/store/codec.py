@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from registry.model import Point, Value, ValueType
+from registry.model import Fault, Faulty, Point, Value, ValueType
 
 T = TypeVar("T", bound=Struct)
 
@@ -20,6 +20,23 @@ def pack(item: Struct) -> str:
 def unpack(text: str | bytes, kind: type[T]) -> T:
     """Read a Struct of class `kind` from what `pack` wrote."""
     return msgspec.json.decode(text, type=kind)
+
+
+def pack_checked(item: Struct) -> str:
+    """Write a Struct as `pack` does, having made sure that it can be read back.
+
+    Raises:
+        Faulty: a field holds what JSON or the field's own bounds do not allow, such as NaN.
+    """
+    body = pack(item)
+    try:
+        unpack(body, type(item))
+    except msgspec.ValidationError as error:
+        fault = Fault(
+            where=type(item).__name__.lower(), message=str(error), expected="finite, lawful values"
+        )
+        raise Faulty([fault]) from error
+    return body
 
 
 def typed(value: Value | None, kind: ValueType | None) -> Value | None:

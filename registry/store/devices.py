@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from registry.changes import refusals
 from registry.model import Device, Fault, Faulty, Lifecycle, Moved, Time
-from registry.store.codec import headline, pack, unpack
+from registry.store.codec import headline, pack, pack_checked, unpack
 from registry.store.transaction import Transaction
 
 _COLUMNS: Final = (
@@ -50,13 +50,13 @@ def upsert(tx: Transaction, device: Device, *, via: str | None, now: Time) -> Ch
     A retired device gives up its codes, so that its successor may carry them.
 
     Raises:
-        Faulty: another device has one of its codes, a point would change its type, or the
-            id belongs to another home. Nothing was written.
+        Faulty: another device has one of its codes, a point would change its type, the id
+            belongs to another home, or a number is not finite. Nothing was written.
     """
     row = tx.execute("SELECT serial, body, via FROM device WHERE id=?", (device.id,)).fetchone()
-    body = pack(device)
-    if row is not None and row[2] == via and _same(row[1], body):
+    if row is not None and row[2] == via and _same(row[1], device):
         return Change.SAME
+    body = pack_checked(device)
     old = None if row is None else unpack(row[1], Device)
     faults = [] if old is None else refusals(old, device)
     if faults := faults + _taken_codes(tx, device):
@@ -105,7 +105,11 @@ def remove_retired(tx: Transaction, before: Time, *, limit: int = 500) -> int:
 
 
 def move(tx: Transaction, moved: Moved) -> bool:
-    """Give a mobile device its new place; this is no new revision. False: unknown or same."""
+    """Give a mobile device its new place; this is no new revision. False: unknown or same.
+
+    Raises:
+        Faulty: the place is none.
+    """
     row = tx.execute("SELECT serial, body FROM device WHERE id=?", (moved.device,)).fetchone()
     if row is None:
         return False
@@ -113,9 +117,10 @@ def move(tx: Transaction, moved: Moved) -> bool:
     if old.place == moved.place:
         return False
     new = msgspec.structs.replace(old, place=moved.place)
+    body = pack_checked(new)
     tx.execute(
         "UPDATE device SET lon=?, lat=?, body=? WHERE serial=?",
-        (moved.place.lon, moved.place.lat, pack(new), row[0]),
+        (moved.place.lon, moved.place.lat, body, row[0]),
     )
     _index_place(tx, row[0], new)
     return True
@@ -148,9 +153,10 @@ def by_code(conn: sqlite3.Connection, scheme: str, value: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _same(stored: str, body: str) -> bool:
+def _same(stored: str, device: Device) -> bool:
     # A float given as an int (lon=112) is written differently but is the same device.
-    return stored == body or stored == pack(unpack(body, Device))
+    body = pack(device)
+    return stored == body or stored == pack(unpack(pack_checked(device), Device))
 
 
 def _columns(device: Device, via: str | None, body: str, now: Time) -> tuple[object, ...]:

@@ -59,9 +59,7 @@ def world_box() -> tuple[float, float, float, float]:
 def signed_area(ring: Sequence[UnitPoint]) -> float:
     """Return the area of a ring (open or closed); positive when counter-clockwise, y up."""
     following = [*ring[1:], ring[0]]
-    return (
-        sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, following, strict=True)) / 2
-    )
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, following, strict=True)) / 2
 
 
 def closed(points: Sequence[UnitPoint]) -> Ring:

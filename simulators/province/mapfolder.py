@@ -135,9 +135,9 @@ def _labels() -> list[Json]:
         kind = "capital" if city.k == 0 else "city"
         properties = {"name": f"{city.name}市", "name_en": city.en, "kind": kind}
         features.append(_point(city.seat, properties))
-    for code, county in drawn.county_codes().items():
+    for code in drawn.county_codes():
         name, latin = drawn.county_name(code)
-        features.append(_point(county.seat, {"name": name, "name_en": latin, "kind": "county"}))
+        features.append(_point(drawn.centre(code), {"name": name, "name_en": latin, "kind": "county"}))
     return features
 
 

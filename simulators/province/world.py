@@ -183,13 +183,39 @@ def areas() -> list[Area]:
     return [province, *cities, *counties]
 
 
+@cache
+def county_box(code: str) -> tuple[float, float, float, float]:
+    """Return least x, least y, greatest x and greatest y of a county in plane units."""
+    xs = [p[0] for p in county_codes()[code].poly]
+    ys = [p[1] for p in county_codes()[code].poly]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def county_holds(code: str, x: float, y: float) -> bool:
+    """Tell whether a county holds a point in plane units."""
+    west, top, east, bottom = county_box(code)
+    if not (west < x < east and top < y < bottom):
+        return False
+    return contains(county_codes()[code].poly, x, y)
+
+
+@cache
+def centre(code: str) -> tuple[float, float]:
+    """Return the seat of a county in plane units.
+
+    Where the drawn seat lies across the border, it is the middle of the county's outline.
+    """
+    county = county_codes()[code]
+    if county_holds(code, *county.seat):
+        return county.seat
+    many = len(county.poly)
+    return sum(p[0] for p in county.poly) / many, sum(p[1] for p in county.poly) / many
+
+
 def county_at(lon: float, lat: float) -> str | None:
     """Return the code of the county that holds a place, or None outside the province."""
     x, y = to_units(lon, lat)
-    for code, county in county_codes().items():
-        if contains(county.poly, x, y):
-            return code
-    return None
+    return next((code for code in county_codes() if county_holds(code, x, y)), None)
 
 
 @cache

@@ -48,11 +48,15 @@ def test_the_raw_pair_is_kept_unless_it_is_wgs84(system: CoordinateSystem) -> No
         assert 400 < moved < 1600
 
 
-def test_distances_match_the_geodesic() -> None:
-    """Vincenty's values for WGS 84."""
-    assert c.distance((112.0, 37.0), (112.0, 38.0)) == pytest.approx(110_987, abs=10)
-    assert c.distance((112.0, 37.0), (113.0, 37.0)) == pytest.approx(88_980, abs=10)
-    assert c.distance((179.999, 0.0), (-179.999, 0.0)) == pytest.approx(222.6, abs=0.1)
+@pytest.mark.parametrize("lat", [0.0, 18.0, 37.0, 53.0])
+def test_distances_match_the_series_for_the_length_of_a_degree(lat: float) -> None:
+    phi = math.radians(lat)
+    north = 111_132.92 - 559.82 * math.cos(2 * phi) + 1.175 * math.cos(4 * phi)
+    east = 111_412.84 * math.cos(phi) - 93.5 * math.cos(3 * phi) + 0.118 * math.cos(5 * phi)
+    near = 1e-3
+    assert c.distance((112, lat - near), (112, lat + near)) == pytest.approx(2 * near * north, 1e-5)
+    assert c.distance((112, lat), (112 + near, lat)) == pytest.approx(near * east, 1e-5)
+    assert c.distance((180 - near, lat), (near - 180, lat)) == pytest.approx(2 * near * east, 1e-5)
 
 
 @given(inland, st.floats(1, 100_000), st.floats(0, 2 * math.pi))

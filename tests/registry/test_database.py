@@ -75,8 +75,7 @@ def test_the_writer_is_durable_and_bounded_and_deletes_when_full(path: Path) -> 
     assert writer.execute("PRAGMA foreign_keys").fetchone() == (1,)
     insert = "INSERT INTO outbox(lane, sequence, payload, bytes, created) VALUES('t', ?, ?, 1, 1)"
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        for sequence in range(500):
-            writer.execute(insert, (sequence, bytes(4000)))
+        writer.executemany(insert, ((sequence, bytes(4000)) for sequence in range(500)))
     assert writer.execute("DELETE FROM outbox WHERE sequence < 20").rowcount == 20
     writer.execute(insert, (1000, bytes(4000)))
     writer.close()

@@ -121,3 +121,18 @@ def test_lifecycle_and_tags_follow_the_device(db: sqlite3.Connection, make: Make
     )
     assert db.execute("SELECT tag FROM device_tag").fetchall() == [("y",)]
     assert db.execute("SELECT lifecycle FROM device").fetchall() == [("maintenance",)]
+
+
+def test_what_could_not_be_read_back_is_refused(db: sqlite3.Connection, make: MakeDevice) -> None:
+    for bad in (
+        make("a", at=(float("nan"), 1.0)),
+        make("a", points=(Point(name="p", scale=float("inf")),)),
+        make("a", id="no id"),
+    ):
+        with pytest.raises(Faulty):
+            devices.upsert(db, bad, via="child", now=1)
+    devices.upsert(db, make("a"), via=None, now=1)
+    nowhere = Place(lon=float("nan"), lat=0.0)
+    with pytest.raises(Faulty):
+        devices.move(db, Moved(device="edge-1~a", place=nowhere, time=1))
+    assert list(devices.load(db)) == [(make("a"), None)]

@@ -6,7 +6,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -112,6 +112,13 @@ def make(endpoint: str, connected: Any = lambda: None, **settings: Any) -> Adapt
             connected=connected,
         )
     )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return when the condition holds; for conditions too dear to be tested at each emit."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

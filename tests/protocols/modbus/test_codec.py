@@ -92,8 +92,7 @@ def test_any_registers_are_a_value_or_unfit(
     form = Form(value=value, kind=kind, order=order, scale=scale, offset=1.5, length=7)
     try:
         got = decode(form, Image(words), 0)
-    except Unfit as reason:
-        assert str(reason)
+    except Unfit:
         return
     if kind is Kind.STRING:
         assert isinstance(got, str)
@@ -131,7 +130,7 @@ def test_scaling_leaves_no_noise() -> None:
     assert decode(Form(value=ValueType.FLOAT, scale=0.1), Image([3]), 0) == 0.3
     assert decode(form, Image([655]), 0) == 25.5
     assert encode(form, 25.5) == [655]
-    with pytest.raises(Unfit, match="-3316.8 to 3236.7"):
+    with pytest.raises(Unfit, match=r"-3316\.8 to 3236\.7"):
         encode(form, 4000.0)
 
 

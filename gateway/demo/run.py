@@ -1,0 +1,220 @@
+"""Running the demo: prepare, start, wait, show, prove, end."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from gateway.config import load
+from gateway.core import Core
+from gateway.demo import plan, proof
+from gateway.demo.plan import EAST, NODES, PROVINCE, SENSORS, Ports
+from gateway.demo.processes import Died, Processes
+from gateway.inventory import take_in
+from registry.exchange import Document
+from registry.model import Fault, Faulty
+from simulators.inventory import documents, profiles, rules
+from simulators.loading import load as load_scenario
+from simulators.province.geography import areas
+from simulators.province.mapfolder import write_map
+
+_PATIENCE: Final = 90.0
+Say = Callable[[str], None]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ganzhi demo` was asked."""
+
+    folder: Path
+    scenario: Path
+    seconds: float | None = None
+    shift: int = 0
+
+
+async def demo(options: Options, say: Say) -> int:
+    """Run the demo until Ctrl-C, or for `seconds`; returns the exit status.
+
+    Raises:
+        Faulty: a port is taken, or the scenario holds mistakes.
+    """
+    ports = Ports(options.shift)
+    _free(ports)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    processes = Processes(options.folder / "logs")
+    try:
+        await _start(options, ports, processes, say)
+        if options.seconds is None:
+            say("")
+            say(f"  The map:  http://127.0.0.1:{ports.api(PROVINCE)}/")
+            say(f"  Logs:     {options.folder / 'logs'}     Ctrl-C ends the demo, data is kept.")
+            return await _watch(processes, stopped, None)
+        return await _prove(options, ports, processes, stopped, say)
+    except Died as error:
+        print(str(error), file=sys.stderr)
+        return 1
+    finally:
+        say("  ending ...")
+        await processes.stop()
+
+
+async def _start(options: Options, ports: Ports, processes: Processes, say: Say) -> None:
+    started = time.monotonic()
+    folder = options.folder
+    say("  [1/4] configuration, secrets and map")
+    files = plan.write(folder, ports)
+    await asyncio.to_thread(write_map, folder / "map")
+    scenario = _scenario(options, ports)
+    say("  [2/4] registry of four nodes")
+    await _register(files, scenario, say)
+    say("  [3/4] nodes: province, city, two edges")
+    for node in NODES:
+        await processes.start(node, ["run", "-c", str(files[node])])
+        await _healthy(ports.api(node), processes)
+        say(f"        {node}: http://127.0.0.1:{ports.api(node)}/")
+    say("  [4/4] simulated devices: MQTT, Modbus TCP, OPC UA, a vehicle, citizens")
+    login = folder / EAST / "secrets" / f"broker-{SENSORS}"
+    await processes.start(
+        "simulators", ["simulate", str(scenario), "--broker-password-file", str(login)]
+    )
+    say(f"  running after {time.monotonic() - started:.0f} s")
+
+
+def _scenario(options: Options, ports: Ports) -> Path:
+    """Write the scenario with the demo's ports beside the demo's data."""
+    text = options.scenario.read_text()
+    document = yaml.safe_load(text)
+    for node in document["nodes"]:
+        node["api"] = f"http://127.0.0.1:{ports.api(node['name'])}"
+        if "mqtt" in node:
+            node["mqtt"]["port"] = ports.broker(node["name"])
+        if "modbus" in node:
+            node["modbus"]["port"] = ports.modbus
+        if "opcua" in node:
+            node["opcua"]["port"] = ports.opcua
+    path = options.folder / "scenario.yaml"
+    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+    return path
+
+
+async def _register(files: dict[str, Path], scenario_file: Path, say: Say) -> None:
+    scenario = load_scenario(scenario_file)
+    devices = documents(scenario)
+    for node, file in files.items():
+        document = Document(
+            devices=devices.get(node, []),
+            areas=areas(),
+            profiles=profiles(scenario) if node in devices else [],
+            rules=rules(scenario),
+        )
+        core = Core(load(file))
+        await core.start()
+        try:
+            difference = await take_in(core, document)
+        finally:
+            await core.close()
+        say(f"        {node}: {difference}")
+
+
+def _free(ports: Ports) -> None:
+    """See that every port is free.
+
+    Raises:
+        Faulty: naming each that is taken, and how to move them.
+    """
+    faults = []
+    for what, port in ports.all().items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                faults.append(
+                    Fault(
+                        where=f"port {port} ({what})",
+                        message="is taken by another program",
+                        expected="end it, or move all ports: ganzhi demo --shift 1000",
+                    )
+                )
+    if faults:
+        raise Faulty(faults)
+
+
+async def _healthy(port: int, processes: Processes) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        processes.check()
+        try:
+            await get(port, "/healthz", parse=False)
+        except OSError:
+            await asyncio.sleep(0.2)
+        else:
+            return
+    raise Died(f"nothing answers on port {port} after {_PATIENCE:.0f} s")
+
+
+async def _watch(processes: Processes, stopped: asyncio.Event, seconds: float | None) -> int:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while not stopped.is_set() and (deadline is None or time.monotonic() < deadline):
+        processes.check()
+        try:
+            await asyncio.wait_for(stopped.wait(), 0.5)
+        except TimeoutError:
+            continue
+    return 0
+
+
+async def _prove(
+    options: Options, ports: Ports, processes: Processes, stopped: asyncio.Event, say: Say
+) -> int:
+    """Let it run for a while, work as an operator at the province would, and sum up."""
+    seconds = options.seconds or 0.0
+    say(f"  watching for {seconds:.0f} s from the province at port {ports.api(PROVINCE)}")
+    witness = proof.Witness(lambda path, body=None: request(ports.api(PROVINCE), path, body), say)
+    watching = asyncio.create_task(_watch(processes, stopped, seconds))
+    working = asyncio.create_task(witness.work())
+    try:
+        await watching
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    summary = await witness.sum_up()
+    for line in summary.lines():
+        say(line)
+    return 0 if summary.whole else 1
+
+
+async def get(port: int, path: str, *, parse: bool = True) -> Any:  # noqa: ANN401
+    """Ask a node of the demo."""
+    return await request(port, path, None, parse=parse)
+
+
+async def request(port: int, path: str, body: Any, *, parse: bool = True) -> Any:  # noqa: ANN401
+    """GET, or POST `body` as JSON; returns the answer's JSON.
+
+    Raises:
+        OSError: nobody answers, or the answer is an error.
+    """
+    return await asyncio.to_thread(_request, port, path, body, parse)
+
+
+def _request(port: int, path: str, body: Any, parse: bool) -> Any:  # noqa: ANN401, FBT001
+    data = None if body is None else json.dumps(body).encode()
+    question = urllib.request.Request(  # noqa: S310 - loopback
+        f"http://127.0.0.1:{port}{path}", data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(question, timeout=10) as answer:  # noqa: S310 - loopback
+        text = answer.read()
+    return json.loads(text) if parse and text else None

@@ -1,0 +1,79 @@
+import { computed, type ComputedRef } from 'vue'
+import type { Alarm } from '../api/types'
+import { t } from '../text'
+import { ago, valueUnit } from '../text/format'
+import { wall } from './settings'
+import { now, nodeNow } from './time'
+import { current, selectedAlarm, view } from './view'
+import { openAlarms, sortedAlarms } from './world'
+
+export interface Callout {
+  /** Names the marker that it stands at: an alarm's id or a device's. */
+  id: string
+  device: string
+  alarm: string
+  lon: number
+  lat: number
+  title: string
+  line: string
+  tone: 'critical' | 'major' | 'quiet'
+  /** Raised a moment ago: the rings move three times, then stand still. */
+  fresh: boolean
+}
+
+const FRESH_MS = 5000
+
+function placed(alarm: Alarm | undefined): alarm is Alarm & { lon: number; lat: number } {
+  return alarm !== undefined && alarm.lon !== null && alarm.lat !== null
+}
+
+function loudest(): Alarm | undefined {
+  const open = sortedAlarms.value.filter((alarm) => placed(alarm) && !alarm.acknowledged)
+  return (
+    open.find((alarm) => alarm.severity === 'critical') ??
+    open.find((alarm) => alarm.severity === 'major')
+  )
+}
+
+function ofAlarm(alarm: Alarm & { lon: number; lat: number }): Callout {
+  const raised = Date.parse(alarm.raised)
+  return {
+    id: alarm.id,
+    device: alarm.device,
+    alarm: alarm.id,
+    lon: alarm.lon,
+    lat: alarm.lat,
+    title: alarm.message || alarm.type,
+    line: `${alarm.area_name ?? alarm.device_name} · ${ago((now.value - raised) / 1000)}`,
+    tone: alarm.severity === 'critical' ? 'critical' : alarm.severity === 'major' ? 'major' : 'quiet',
+    fresh: nodeNow() - raised < FRESH_MS,
+  }
+}
+
+function ofDevice(): Callout | undefined {
+  const device = current.value
+  if (!device || device.lon === null || device.lat === null) return undefined
+  const head = device.headline
+  return {
+    id: device.id,
+    device: device.id,
+    alarm: '',
+    lon: device.lon,
+    lat: device.lat,
+    title: device.name,
+    line: head ? `${head.title || head.point} ${valueUnit(head.value, head.unit)}` : t('noValue'),
+    tone: 'quiet',
+    fresh: false,
+  }
+}
+
+/** The one box on the map: the chosen device, or the newest loud alarm nobody has taken note of. */
+export function useCallout(): { callout: ComputedRef<Callout | undefined> } {
+  const callout = computed(() => {
+    if (view.value === 'device') return ofDevice()
+    const chosen = wall ? undefined : openAlarms.value.get(selectedAlarm.value)
+    const alarm = placed(chosen) ? chosen : loudest()
+    return placed(alarm) ? ofAlarm(alarm) : undefined
+  })
+  return { callout }
+}
