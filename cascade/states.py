@@ -22,19 +22,19 @@ class UplinkEvent(StrEnum):
     COPIED = "copied"
     UPPER_ANEW = "upper_anew"
     SILENCE = "silence"
-    LOST = "lost"
 
 
 UPLINK: Final[Mapping[tuple[UplinkState, UplinkEvent], tuple[UplinkState, Effects]]] = {
     (UplinkState.APART, UplinkEvent.CONNECTED): (UplinkState.BORN, ("give_birth",)),
-    (UplinkState.BORN, UplinkEvent.IN_STEP): (UplinkState.SENDING, ("tell",)),
-    (UplinkState.BORN, UplinkEvent.UPPER_BEHIND): (UplinkState.SENDING, ("republish", "tell")),
+    (UplinkState.BORN, UplinkEvent.IN_STEP): (UplinkState.SENDING, ("open", "tell")),
+    (UplinkState.BORN, UplinkEvent.UPPER_BEHIND): (
+        UplinkState.SENDING,
+        ("republish", "open", "tell"),
+    ),
     (UplinkState.BORN, UplinkEvent.COPIED): (UplinkState.BORN, ("renew_epoch", "give_birth")),
     (UplinkState.BORN, UplinkEvent.SILENCE): (UplinkState.BORN, ("tell",)),
     (UplinkState.SENDING, UplinkEvent.UPPER_ANEW): (UplinkState.BORN, ("give_birth",)),
     (UplinkState.SENDING, UplinkEvent.SILENCE): (UplinkState.BORN, ("give_birth", "tell")),
-    (UplinkState.BORN, UplinkEvent.LOST): (UplinkState.APART, ("tell",)),
-    (UplinkState.SENDING, UplinkEvent.LOST): (UplinkState.APART, ("tell",)),
 }
 
 

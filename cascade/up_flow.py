@@ -35,7 +35,7 @@ class UpFlow:
         clock: Callable[[], float],
         now: Callable[[], Time],
     ) -> None:
-        self.open = False
+        self._open = False
         self._bus = bus
         self._group = group
         self._upper = upper
@@ -56,7 +56,7 @@ class UpFlow:
     async def begin(
         self, who: Identity, streams: Mapping[Lane, Stream], positions: Mapping[str, int]
     ) -> None:
-        """Go on from where the upper tier stands."""
+        """Prepare to go on from where the upper tier stands; `start` lets it flow."""
         self._who = who
         self._registry_first = 0
         for lane, window in self._windows.items():
@@ -65,8 +65,15 @@ class UpFlow:
             if position > kept_from:
                 await self._store.acknowledge(lane, position)
             window.resume(position, kept_from, self._clock())
-        self.open = True
+
+    def start(self) -> None:
+        """Let it flow."""
+        self._open = True
         self._wake.set()
+
+    def stop(self) -> None:
+        """Send nothing more until `start`."""
+        self._open = False
 
     def registry_first(self, sequence: int) -> None:
         """Hold the other lanes until the registry lane is acknowledged up to `sequence`."""
@@ -100,12 +107,12 @@ class UpFlow:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self.open:
+            if self._open:
                 await self._send_waiting()
 
     async def _send_waiting(self) -> None:
         idle: set[Lane] = set()
-        while self.open and self._publishing < _MAX_PUBLISHING:
+        while self._open and self._publishing < _MAX_PUBLISHING:
             if self._wake.is_set():
                 self._wake.clear()
                 idle.clear()
@@ -129,7 +136,7 @@ class UpFlow:
             return True
         after = window.cursor
         rows = await self._store.read(lane, after, min(_CHUNK, window.room))
-        if window.cursor != after or not self.open:  # it was rewound while reading
+        if window.cursor != after or not self._open:  # it was rewound while reading
             return True
         for row in rows:
             self._publish(lane, row)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -21,7 +21,7 @@ from cascade.store import Standing, UplinkStore
 from cascade.tasks import together
 from cascade.timing import Timing
 from cascade.up_flow import UpFlow
-from protocols.adapter import LinkLost
+from protocols.adapter import LinkLost, Refused
 from registry.model import DeviceState, Lane, Time
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,13 @@ class Uplink:
             Refused: the broker does not let this node in.
         """
         self._session = secrets.token_hex(6)
+        try:
+            await self._converse()
+        except (LinkLost, Refused) as error:
+            self._on_upper(self._node.upper, DeviceState.OFFLINE, str(error))
+            raise
+
+    async def _converse(self) -> None:
         bus = await self._open_bus()
         try:
             await bus.subscribe(topics.from_above(self._node.upper, self._node.name))
@@ -92,9 +99,6 @@ class Uplink:
                 talk = _Talk(self, bus, group)
                 for job in (talk.listen, talk.settle, talk.tick, talk.flow.run, talk.intake.run):
                     group.create_task(job())
-        except LinkLost as error:
-            self._on_upper(self._node.upper, DeviceState.OFFLINE, str(error))
-            raise
         finally:
             await self._leave(bus)
 
@@ -190,10 +194,15 @@ class _Talk:
             if resume is not None:
                 await self._on_resume(resume)
             if self._state is UplinkState.SENDING:
-                for lane, ack in acks.items():
-                    if not await self.flow.acked(lane, ack):
-                        await self._step(UplinkEvent.UPPER_ANEW)
-                        break
+                await self._on_acks(acks)
+            if self._clock() - self._heard >= self._silence():
+                await self._step(UplinkEvent.SILENCE)
+
+    async def _on_acks(self, acks: Mapping[Lane, Ack]) -> None:
+        for lane, ack in acks.items():
+            if not await self.flow.acked(lane, ack):
+                await self._step(UplinkEvent.UPPER_ANEW)
+                return
 
     async def tick(self) -> None:
         """Say again what was not answered; tell that this node lives."""
@@ -203,7 +212,7 @@ class _Talk:
             if self._state is UplinkState.BORN and moment - self._spoke >= self._timing.birth:
                 await self._say(topics.BIRTH, self._birth)
             if moment - self._heard >= self._silence():
-                await self._step(UplinkEvent.SILENCE)
+                self._news.set()
             if self._state is UplinkState.SENDING:
                 self.flow.remind()
                 if moment - self._spoke >= self._timing.heartbeat:
@@ -215,13 +224,14 @@ class _Talk:
             return min(self._timing.silence, 3 * self._timing.resend)
         return self._timing.silence
 
-    async def _step(self, event: UplinkEvent, cause: str = "") -> None:
+    async def _step(self, event: UplinkEvent) -> None:
+        """Take a step of the state machine; only `settle` does, so steps never overlap."""
         following = UPLINK.get((self._state, event))
         if following is None:
             return
         self._state, effects = following
         if self._state is not UplinkState.SENDING:
-            self.flow.open = False
+            self.flow.stop()
         for effect in effects:
             await self._do(effect)
 
@@ -240,6 +250,8 @@ class _Talk:
                 await self._u._republish()
                 streams = (await self._store.standing()).streams
                 self.flow.registry_first(streams[Lane.REGISTRY].next - 1)
+            case "open":
+                self.flow.start()
             case "tell":
                 self._tell()
 

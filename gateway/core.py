@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cascade.outbox import Quota
 from edge_ai.threshold import Thresholds
@@ -19,6 +20,8 @@ from gateway.stores import Stores
 from registry.model import Device, Event, StatusChange, ThresholdRule, Time
 from registry.store import alarms, devices, rules, twin
 from registry.store.transaction import Transaction
+
+T = TypeVar("T")
 
 
 class Core:
@@ -65,7 +68,7 @@ class Core:
         self.committer.start()
         self.roster.load(await self.stores.readers.read(lambda c: list(devices.load(c))))
         self.roster.listen(self._changed)
-        await self._load_rules()
+        await self.load_rules()
         await self._load_presence()
 
     async def close(self) -> None:
@@ -73,29 +76,35 @@ class Core:
         await self.committer.close()
         await self.stores.close()
 
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in the write transaction; returns its result once that is durable.
+
+        Raises:
+            StoreFailed: it is not stored.
+        """
+        results: list[T] = []
+
+        def step(tx: Transaction) -> Sequence[Event]:
+            results.append(work(tx))
+            return ()
+
+        await self.pipeline.apply(step)
+        return results[-1]
+
     async def put_rule(self, rule: ThresholdRule) -> None:
         """Store a rule; it holds from the next reading on."""
 
-        def write(tx: Transaction) -> Sequence[Event]:
-            rules.put(tx, rule)
-            return ()
-
-        await self.pipeline.apply(write)
-        await self._load_rules()
+        await self.write(lambda tx: rules.put(tx, rule))
+        await self.load_rules()
 
     async def delete_rule(self, rule: str) -> bool:
         """Remove a rule; False when there is none with this id. Its open alarms stay open."""
-        found: list[bool] = []
+        found = await self.write(lambda tx: rules.remove(tx, rule))
+        await self.load_rules()
+        return found
 
-        def write(tx: Transaction) -> Sequence[Event]:
-            found.append(rules.remove(tx, rule))
-            return ()
-
-        await self.pipeline.apply(write)
-        await self._load_rules()
-        return found[-1]
-
-    async def _load_rules(self) -> None:
+    async def load_rules(self) -> None:
+        """Let the rules in the registry hold from the next reading on."""
         known = await self.stores.readers.read(rules.everything)
         keys = await self.stores.readers.read(lambda c: [a.key for a in alarms.all_open(c)])
         self.thresholds.load(known, self.roster.own(), keys)

@@ -82,6 +82,7 @@ class Node:
             emit=core.pipeline.emit,
         )
         tiers = Tiers(self._settings, core, self._own_secret())
+        tiers.host(supervisor)
         seen = Seen(self._now)
         for listener in (Publisher(changes), orders, tiers, seen):
             core.pipeline.listen(listener)
@@ -148,7 +149,10 @@ class Node:
         from gateway.broker.embedded import EmbeddedBroker
 
         me = settings.node.name
-        users = {me: self._own_secret(), SENSORS: secrets.ensure(self._secrets, f"broker-{SENSORS}")}
+        users = {
+            me: self._own_secret(),
+            SENSORS: secrets.ensure(self._secrets, f"broker-{SENSORS}"),
+        }
         rights: dict[str, Rights] = {me: EVERYTHING, SENSORS: DEVICES}
         for child in settings.lower.nodes if settings.lower else ():
             users[child.name] = secrets.ensure(self._secrets, f"node-{child.name}")

@@ -90,6 +90,10 @@ class OpenAdapter(Protocol):
     def __call__(self, device: Device, connected: Callable[[], None]) -> Adapter: ...
 
 
+Service = Callable[[Callable[[], None]], Awaitable[None]]
+"""A conversation without devices (a tier): runs until cancelled, is handed `connected`."""
+
+
 @dataclass(slots=True)
 class _Link:
     """One endpoint and everything that belongs to it."""
@@ -98,6 +102,7 @@ class _Link:
     health: Health
     task: asyncio.Task[None] | None = None
     adapter: Adapter | None = None
+    service: Service | None = None
     retry_now: asyncio.Event = field(default_factory=asyncio.Event)
     failures: int = 0
 
@@ -136,6 +141,13 @@ class Supervisor:
             for link in self._links.values():
                 self._start(link)
             await asyncio.Event().wait()
+
+    def host(self, name: str, kind: str, service: Service) -> None:
+        """Run a conversation that has no devices behind a bulkhead of its own."""
+        health = Health(name, kind, EndpointState.CONNECTING, self._now())
+        link = self._links[name] = _Link(Feed(), health, service=service)
+        if self._group is not None:
+            self._start(link)
 
     def changed(self, before: Device | None, after: Device | None) -> None:
         """Take a change of one of the node's own devices (a `roster.Listener`)."""
@@ -220,6 +232,9 @@ class Supervisor:
             await self._pause(link, kind, detail)
 
     async def _converse(self, link: _Link) -> None:
+        if link.service is not None:
+            await link.service(lambda: self._connected(link))
+            return
         devices = link.feed.take()
         sample = next(iter(devices.values()))
         adapter = link.adapter = self._open(sample, lambda: self._connected(link))
@@ -277,6 +292,8 @@ class Supervisor:
         self._set(link, EndpointState.CONNECTING, detail)
 
     async def _tell_offline(self, link: _Link, detail: str) -> None:
+        if len(link.feed) == 0:
+            return
         now = self._now()
         cause = f"{link.health.endpoint.rpartition('@')[2]}: {detail}"[:300]
         changes: list[Event] = [

@@ -8,9 +8,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from registry.model import Command, Device, Event, Fault, Outcome
 
@@ -77,12 +77,16 @@ class Discoverable(Protocol):
 class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A secret and the hosts it may be sent to; its repr never shows the secret."""
 
-    username: str = ""
-    password: str = ""
-    hosts: tuple[str, ...] = ()
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    username: Annotated[str, Meta(description="Name to sign in with.")] = ""
+    password: Annotated[str, Meta(description="Secret; write `file:PATH` or `${NAME}`.")] = ""
+    hosts: Annotated[
+        tuple[str, ...], Meta(description="The only hosts it may be sent to; empty: any.")
+    ] = ()
+    ca_file: Annotated[
+        str | None, Meta(description="PEM file of the authority that signs the peer.")
+    ] = None
+    cert_file: Annotated[str | None, Meta(description="PEM file of our certificate.")] = None
+    key_file: Annotated[str | None, Meta(description="PEM file of its private key.")] = None
 
     def __repr__(self) -> str:
         return f"Credential(username={self.username!r}, hosts={self.hosts!r})"

@@ -93,6 +93,8 @@ class Thing:
     def _setter(self, point: PointPlan) -> Setter:
         def take(node: NodeData, attribute: AttributeIds, value: ua.DataValue) -> None:
             if value.Value is not None and value.Value.Value is not None:
+                if not self._body.alive(self._now()):
+                    raise BadNoCommunication
                 try:
                     self._body.tell(point.name, value.Value.Value)
                 except Rejected as rejection:

@@ -86,7 +86,8 @@ def encode(cell: Cell, value: Value) -> list[int]:
         raise TypeError(f"point {cell.point}: registers here hold no text")
     if cell.type is RawType.BOOL:
         return [int(bool(value))]
-    raw = (value - cell.offset) / cell.scale
+    plain = cell.scale == 1 and cell.offset == 0  # whole numbers of 64 bits fit no float
+    raw = value if plain else (value - cell.offset) / cell.scale
     code = _FORMATS[cell.type]
     if cell.type in _FLOATS:
         packed = struct.pack(f">{code}", raw)

@@ -73,8 +73,12 @@ def answers(command: Sequence[str | Path]) -> str | None:
 
 def find(*names: str) -> str | None:
     """Return the path of the first of these programs that is installed (also in /usr/sbin)."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    return next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    return next(filter(None, (shutil.which(name, path=_path()) for name in names)), None)
+
+
+def _path() -> str:
+    """Return PATH with the folders that only root's PATH has: daemons and dpkg's helpers."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 def _as_root() -> list[str] | None:
@@ -97,7 +101,7 @@ def apt_install(*packages: str) -> None:
         raise Missing(f"install with this system's package manager: {', '.join(packages)}")
     if prefix is None:
         raise Missing(f"run: sudo apt-get install {' '.join(packages)}")
-    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", f"PATH={_path()}", "apt-get", "-qy"]
     with step(f"Installing {' '.join(packages)} with apt-get"):
         run([*apt, "update"], quiet=True)
         run([*apt, "install", "--no-install-recommends", *packages], quiet=True)

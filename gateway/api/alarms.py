@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from gateway.api.devices import After, AreaParameter, Limit
@@ -150,14 +150,14 @@ class AlarmsController(Controller):
         self,
         request: Request[Any, Any, Any],
         node: Node,
-        is_open: Annotated[bool | None, Parameter(query="open")] = None,
-        severity: Severity | None = None,
-        device: str | None = None,
-        type_: Annotated[str | None, Parameter(query="type")] = None,
+        is_open: Annotated[bool | None, QueryParameter(name="open")] = None,
+        severity: FromQuery[Severity | None] = None,
+        device: FromQuery[str | None] = None,
+        type_: Annotated[str | None, QueryParameter(name="type")] = None,
         area: AreaParameter = None,
-        acknowledged: bool | None = None,
-        since: Annotated[str | None, Parameter(description="Raised then or later.")] = None,
-        until: Annotated[str | None, Parameter(description="Raised before.")] = None,
+        acknowledged: FromQuery[bool | None] = None,
+        since: Annotated[str | None, QueryParameter(description="Raised then or later.")] = None,
+        until: Annotated[str | None, QueryParameter(description="Raised before.")] = None,
         limit: Limit = 1_000,
         after: After = None,
     ) -> Response[Any]:
@@ -184,8 +184,8 @@ class AlarmsController(Controller):
     async def histogram(
         self,
         node: Node,
-        hours: Annotated[int, Parameter(ge=1, le=24 * 31)] = 24,
-        step: Annotated[int, Parameter(ge=60, le=86_400, description="Seconds.")] = 900,
+        hours: Annotated[int, QueryParameter(ge=1, le=24 * 31)] = 24,
+        step: Annotated[int, QueryParameter(ge=60, le=86_400, description="Seconds.")] = 900,
         area: AreaParameter = None,
     ) -> HistogramAnswer:
         bins = -(-hours * 3_600 // step)
@@ -202,7 +202,7 @@ class AlarmsController(Controller):
         )
 
     @get("/{alarm_id:str}", summary="One alarm")
-    async def show(self, node: Node, alarm_id: str) -> AlarmView:
+    async def show(self, node: Node, alarm_id: FromPath[str]) -> AlarmView:
         return await load(node, alarm_id)
 
     @post(
@@ -211,7 +211,11 @@ class AlarmsController(Controller):
         summary="Take note of an alarm; the first one to do so stands",
     )
     async def acknowledge(
-        self, request: Request[Any, Any, Any], node: Node, alarm_id: str, data: Comment
+        self,
+        request: Request[Any, Any, Any],
+        node: Node,
+        alarm_id: FromPath[str],
+        data: JSONBody[Comment],
     ) -> AlarmView:
         noted = Acknowledgement(
             by=identity_of(request).name, time=node.now(), comment=data.comment.strip()

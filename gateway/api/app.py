@@ -137,6 +137,7 @@ def _handlers() -> dict[int | type[Exception], Any]:
         HTTPException: errors.on_http_error,
         Faulty: errors.on_faulty,
         msgspec.ValidationError: errors.on_bad_body,
+        RecursionError: errors.on_deep_body,
         500: errors.on_crash,
     }
 
@@ -151,7 +152,6 @@ def _openapi(node: NodePort) -> OpenAPIConfig:
         description="Devices, live values, history, alarms and commands of one node. Times are"
         " RFC 3339 in UTC unless a field says otherwise.",
         path="/schema",
-        root_schema_site="elements",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         components=Components(security_schemes={"token": scheme}),
         security=[{"token": []}],

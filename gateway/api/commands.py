@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from gateway.api.devices import existing
@@ -83,9 +83,11 @@ class CommandsController(Controller):
     async def of_device(
         self,
         node: Node,
-        device_id: str,
-        limit: Annotated[int, Parameter(ge=1, le=1_000)] = 100,
-        before: Annotated[str | None, Parameter(description="Last id of the page before.")] = None,
+        device_id: FromPath[str],
+        limit: Annotated[int, QueryParameter(ge=1, le=1_000)] = 100,
+        before: Annotated[
+            str | None, QueryParameter(description="Last id of the page before.")
+        ] = None,
     ) -> CommandsAnswer:
         await existing(node, device_id)
         rows = await node.read(
@@ -99,7 +101,11 @@ class CommandsController(Controller):
         summary="Give a command; it is stored, then carried out in the background",
     )
     async def give(
-        self, request: Request[Any, Any, Any], node: Node, device_id: str, data: Order
+        self,
+        request: Request[Any, Any, Any],
+        node: Node,
+        device_id: FromPath[str],
+        data: JSONBody[Order],
     ) -> CommandView:
         await existing(node, device_id)
         now = node.now()
@@ -118,7 +124,7 @@ class CommandsController(Controller):
         return await self._load(node, command.id)
 
     @get("/commands/{command_id:str}", summary="A command and where it stands")
-    async def show(self, node: Node, command_id: str) -> CommandView:
+    async def show(self, node: Node, command_id: FromPath[str]) -> CommandView:
         return await self._load(node, command_id)
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from gateway.api.errors import Problem, not_found
@@ -191,10 +191,12 @@ def parse_code(text: str) -> tuple[str, str]:
 
 AreaParameter = Annotated[
     str | None,
-    Parameter(pattern=r"^(\d{6}|\d{9}|\d{12})$", description="Area code; holds for all below it."),
+    QueryParameter(
+        pattern=r"^(\d{6}|\d{9}|\d{12})$", description="Area code; holds for all below it."
+    ),
 ]
-Limit = Annotated[int, Parameter(ge=1, le=10_000, description="Rows of one page.")]
-After = Annotated[str | None, Parameter(description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=10_000, description="Rows of one page.")]
+After = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
 
 
 class DevicesController(Controller):
@@ -214,23 +216,25 @@ class DevicesController(Controller):
         self,
         request: Request[Any, Any, Any],
         node: Node,
-        bbox: Annotated[str | None, Parameter(description="west,south,east,north")] = None,
+        bbox: Annotated[str | None, QueryParameter(description="west,south,east,north")] = None,
         near: Annotated[
-            str | None, Parameter(description="lon,lat; nearest first, within `radius`")
+            str | None, QueryParameter(description="lon,lat; nearest first, within `radius`")
         ] = None,
-        radius: Annotated[float, Parameter(gt=0, le=100_000, description="Metres.")] = 1_000.0,
+        radius: Annotated[float, QueryParameter(gt=0, le=100_000, description="Metres.")] = 1_000.0,
         area: AreaParameter = None,
-        kind: DeviceKind | None = None,
-        category: str | None = None,
-        device_state: Annotated[DeviceState | None, Parameter(query="state")] = None,
-        home: Annotated[str | None, Parameter(description="Node that owns the device.")] = None,
-        tag: str | None = None,
-        key_point: bool | None = None,
-        lifecycle: Lifecycle | None = None,
-        q: Annotated[
-            str | None, Parameter(max_length=200, description="Part of an id, name or code.")
+        kind: FromQuery[DeviceKind | None] = None,
+        category: FromQuery[str | None] = None,
+        device_state: Annotated[DeviceState | None, QueryParameter(name="state")] = None,
+        home: Annotated[
+            str | None, QueryParameter(description="Node that owns the device.")
         ] = None,
-        code: Annotated[str | None, Parameter(description="scheme:value")] = None,
+        tag: FromQuery[str | None] = None,
+        key_point: FromQuery[bool | None] = None,
+        lifecycle: FromQuery[Lifecycle | None] = None,
+        q: Annotated[
+            str | None, QueryParameter(max_length=200, description="Part of an id, name or code.")
+        ] = None,
+        code: Annotated[str | None, QueryParameter(description="scheme:value")] = None,
         limit: Limit = 1_000,
         after: After = None,
     ) -> Response[Any]:
@@ -259,7 +263,7 @@ class DevicesController(Controller):
         return packed_answer(*await node.read(query))
 
     @get("/{device_id:str}", summary="One device in full")
-    async def show(self, node: Node, device_id: str) -> DeviceAnswer:
+    async def show(self, node: Node, device_id: FromPath[str]) -> DeviceAnswer:
         on = today(node.now())
 
         def query(conn: sqlite3.Connection) -> DeviceAnswer | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import QueryParameter
 from litestar.types import Scope
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from registry.model import Faulty
 log = logging.getLogger(__name__)
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MISSING: Final = re.compile(r"Missing required \w+ parameter '([^']+)'")
 _CODES: Final = {
     400: "bad_request",
     401: "unauthenticated",
@@ -127,7 +129,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     if isinstance(error, Problem):
         return _answer(request, status, error.code, error.detail, error.fields, error.headers)
     if isinstance(error, ValidationException):
-        fields = _fields(error.extra)
+        fields = _fields(error, request)
         message = "; ".join(f"{f.where}: {f.message}" for f in fields) or error.detail
         return _answer(request, 400, "bad_request", message, fields)
     if status >= 500:
@@ -136,14 +138,28 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return _answer(request, status, _CODES.get(status, "error"), message, None, error.headers)
 
 
-def _fields(extra: object) -> list[ErrorField]:
-    if not isinstance(extra, list):
+def _fields(error: ValidationException, request: Request[Any, Any, Any]) -> list[ErrorField]:
+    """Say where a value does not fit, under the name that the caller used."""
+    missing = _MISSING.match(error.detail)
+    if missing:
+        return [ErrorField(where=missing[1], message="is missing", expected="a value")]
+    if not isinstance(error.extra, list):
         return []
+    names = {}
+    for name, field in request.route_handler.parsed_fn_signature.parameters.items():
+        if isinstance(field.kwarg_definition, QueryParameter):
+            names[name] = field.kwarg_definition.name or name
     return [
-        ErrorField(where=str(item.get("key", "")) or "body", message=str(item.get("message", "")))
-        for item in extra
+        ErrorField(where=names.get(key, key) or "body", message=str(item.get("message", "")))
+        for item in error.extra
         if isinstance(item, dict)
+        for key in (str(item.get("key", "")),)
     ]
+
+
+def on_deep_body(request: Request[Any, Any, Any], _: RecursionError) -> Response[ErrorAnswer]:
+    """Answer for JSON that is nested beyond what is read."""
+    return _answer(request, 400, "bad_request", "The body is nested too deeply.")
 
 
 def on_faulty(request: Request[Any, Any, Any], error: Faulty) -> Response[ErrorAnswer]:

@@ -81,5 +81,4 @@ def answer(request: Request[Any, Any, Any], name: str, held: _Held, cache: str) 
 def media_type(name: str) -> str:
     """Return the media type for a file's name."""
     suffix = Path(name).suffix.lower()
-    found = _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return f"{found}; charset=utf-8" if found.startswith("text/") else found
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Controller, Request, post
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from gateway.api.devices import existing
@@ -72,7 +73,7 @@ class InletController(Controller):
         status_code=202,
         summary="Push readings of a device whose link protocol is http; answers once stored",
     )
-    async def push(self, node: Node, device_id: str, data: Push) -> Taken:
+    async def push(self, node: Node, device_id: FromPath[str], data: JSONBody[Push]) -> Taken:
         device = (await existing(node, device_id)).device
         _check_pushable(device, node.name)
         _check_readings(device, data.readings)
@@ -90,7 +91,9 @@ class InletController(Controller):
         return Taken(len(times))
 
     @post("/reports", status_code=202, summary="Report something seen; it becomes an alarm")
-    async def report(self, request: Request[Any, Any, Any], node: Node, data: Report) -> Reported:
+    async def report(
+        self, request: Request[Any, Any, Any], node: Node, data: JSONBody[Report]
+    ) -> Reported:
         device = (await existing(node, data.device)).device
         if (data.lon is None) != (data.lat is None):
             raise Problem.bad("lon", "longitude and latitude go together", "both or neither")

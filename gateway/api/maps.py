@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.api.errors import not_found
 from gateway.api.files import FileShelf, answer
@@ -86,7 +87,7 @@ def map_handlers(folder: Path | None) -> list[HTTPRouteHandler]:
         return await maps.document(request)
 
     @get(["/map/{name:str}", "/api/v1/map/{name:str}"], opt=PACKED, include_in_schema=False)
-    async def file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    async def file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         if name == "map.json":
             return await maps.document(request)
         return await maps.file(request, name)

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Annotated
 
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from gateway.api.devices import AreaParameter, today
@@ -107,8 +107,10 @@ class OverviewController(Controller):
     async def misfits(
         self,
         node: Node,
-        limit: Annotated[int, Parameter(ge=1, le=1_000)] = 100,
-        before: Annotated[int | None, Parameter(description="Last id of the page before.")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=1_000)] = 100,
+        before: Annotated[
+            int | None, QueryParameter(description="Last id of the page before.")
+        ] = None,
     ) -> MisfitsAnswer:
         rows = await node.read(lambda conn: misfits.newest(conn, limit=limit, before=before))
         return MisfitsAnswer(

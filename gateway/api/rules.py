@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from gateway.api.errors import Problem, not_found
@@ -48,7 +49,7 @@ class RulesController(Controller):
         return RulesAnswer([rule_view(rule) for rule in found])
 
     @put("/{rule_id:str}", summary="Make or replace a rule; it holds from the next reading on")
-    async def put(self, node: Node, rule_id: str, data: RuleView) -> RuleView:
+    async def put(self, node: Node, rule_id: FromPath[str], data: JSONBody[RuleView]) -> RuleView:
         if data.id not in ("", rule_id):
             raise Problem.bad("id", f"{data.id!r} is not the id in the address", rule_id)
         rule = _rule(rule_id, data)
@@ -56,7 +57,7 @@ class RulesController(Controller):
         return rule_view(rule)
 
     @delete("/{rule_id:str}", status_code=204, summary="Remove a rule")
-    async def delete(self, node: Node, rule_id: str) -> None:
+    async def delete(self, node: Node, rule_id: FromPath[str]) -> None:
         if not await node.delete_rule(rule_id):
             raise not_found("rule", rule_id)
 

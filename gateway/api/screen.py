@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.api.errors import not_found
 from gateway.api.files import FileShelf, answer
@@ -37,7 +38,7 @@ def screen(folder: Path = STATIC) -> HTTPRouteHandler:
         include_in_schema=False,
         name="screen",
     )
-    async def serve(request: Request[Any, Any, Any], path: str = "") -> Response[bytes]:
+    async def serve(request: Request[Any, Any, Any], path: FromPath[str] = "") -> Response[bytes]:
         name = path.strip("/")
         if name.startswith(("api/", "map/", "schema/")) or name in ("api", "map", "schema"):
             raise not_found("resource", f"/{name}")
@@ -48,9 +49,7 @@ def screen(folder: Path = STATIC) -> HTTPRouteHandler:
             hashed = wanted.startswith("assets/")
             return answer(request, wanted, held, _IMMUTABLE if hashed else _REVALIDATE)
         if page:
-            return Response(
-                _NOT_BUILT.encode(), status_code=503, media_type="text/html; charset=utf-8"
-            )
+            return Response(_NOT_BUILT.encode(), status_code=503, media_type="text/html")
         raise not_found("file", f"/{name}")
 
     return serve

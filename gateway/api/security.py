@@ -8,6 +8,7 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
+from litestar.params import CookieParameter, HeaderParameter, QueryParameter
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.errors import Problem, request_id
@@ -117,9 +118,12 @@ class KnownParameters:
 
 
 def _declared(handler: BaseRouteHandler) -> frozenset[str]:
+    injected = {"data", "request", "state", "scope", "self", *handler.resolve_dependencies()}
     names = set()
     for name, field in handler.parsed_fn_signature.parameters.items():
-        alias = getattr(field.kwarg_definition, "query", None)
-        names.add(alias or name)
-    injected = {"data", "request", "state", "scope", "self", *handler.resolve_dependencies()}
-    return frozenset(names - injected)
+        definition = field.kwarg_definition
+        if name in injected or isinstance(definition, HeaderParameter | CookieParameter):
+            continue
+        named = definition.name if isinstance(definition, QueryParameter) else None
+        names.add(named or name)
+    return frozenset(names)

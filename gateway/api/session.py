@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.params import JSONBody
 from msgspec import Struct
 
 from gateway.api.errors import Problem
@@ -48,7 +49,7 @@ class SessionController(Controller):
 
     @post(status_code=204, summary="Sign in with a token; answers with a cookie")
     async def sign_in(
-        self, request: Request[Any, Any, Any], gate: TheGate, data: Login
+        self, request: Request[Any, Any, Any], gate: TheGate, data: JSONBody[Login]
     ) -> Response[None]:
         found = gate.bearer(address_of(request.scope), data.token)
         if isinstance(found, Refusal):

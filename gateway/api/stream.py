@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Controller, Request, get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
@@ -182,10 +182,11 @@ class StreamController(Controller):
         request: Request[Any, Any, Any],
         node: Node,
         topics: Annotated[
-            str | None, Parameter(description="Comma-separated; without it everything.")
+            str | None, QueryParameter(description="Comma-separated; without it everything.")
         ] = None,
         last_event_id: Annotated[
-            str | None, Parameter(header="Last-Event-ID", description="Go on behind this event.")
+            str | None,
+            HeaderParameter(name="Last-Event-ID", description="Go on behind this event."),
         ] = None,
     ) -> Stream:
         wanted = _topics(topics)

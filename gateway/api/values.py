@@ -5,7 +5,7 @@ import sqlite3
 from typing import Annotated, Final
 
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from edge_ai.threshold import applies
@@ -136,7 +136,7 @@ class ValuesController(Controller):
     tags = ("values",)
 
     @get("/latest", summary="The live values of a device, in the order of its points")
-    async def latest(self, node: Node, device_id: str) -> LatestAnswer:
+    async def latest(self, node: Node, device_id: FromPath[str]) -> LatestAnswer:
         now = node.now()
 
         def query(conn: sqlite3.Connection) -> LatestAnswer | None:
@@ -158,13 +158,15 @@ class ValuesController(Controller):
     async def history(
         self,
         node: Node,
-        device_id: str,
-        point: str,
-        start: Annotated[str | None, Parameter(query="from", description="RFC 3339")] = None,
-        end: Annotated[str | None, Parameter(query="to", description="RFC 3339, excluded")] = None,
+        device_id: FromPath[str],
+        point: FromQuery[str],
+        start: Annotated[str | None, QueryParameter(name="from", description="RFC 3339")] = None,
+        end: Annotated[
+            str | None, QueryParameter(name="to", description="RFC 3339, excluded")
+        ] = None,
         limit: Annotated[
             int,
-            Parameter(ge=2, le=20_000, description="More rows than this are averaged to fit."),
+            QueryParameter(ge=2, le=20_000, description="More rows than this are averaged to fit."),
         ] = 2_000,
     ) -> HistoryAnswer:
         since, until = parse_range(start, end, node.now(), 60 * MINUTE, _LONGEST)
@@ -191,9 +193,11 @@ class ValuesController(Controller):
     async def states(
         self,
         node: Node,
-        device_id: str,
-        start: Annotated[str | None, Parameter(query="from", description="RFC 3339")] = None,
-        end: Annotated[str | None, Parameter(query="to", description="RFC 3339, excluded")] = None,
+        device_id: FromPath[str],
+        start: Annotated[str | None, QueryParameter(name="from", description="RFC 3339")] = None,
+        end: Annotated[
+            str | None, QueryParameter(name="to", description="RFC 3339, excluded")
+        ] = None,
     ) -> StatesAnswer:
         since, until = parse_range(start, end, node.now(), DAY, _LONGEST)
         await existing(node, device_id)

@@ -19,7 +19,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8080", metavar="URL")
     parser.add_argument("--device", metavar="ID", help="only this device")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="data/NODE/secrets/api-token")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="data/NODE/secrets/api-token"
+    )
     parser.set_defaults(run=_watch)
 
 

@@ -21,12 +21,11 @@ from gateway.demo import plan, proof
 from gateway.demo.plan import EAST, NODES, PROVINCE, SENSORS, Ports
 from gateway.demo.processes import Died, Processes
 from gateway.inventory import take_in
-from registry.exchange import Document
+from registry.exchange.document import Document
 from registry.model import Fault, Faulty
 from simulators.inventory import documents, profiles, rules
 from simulators.loading import load as load_scenario
-from simulators.province.geography import areas
-from simulators.province.mapfolder import write_map
+from simulators.province.mapfolder import areas, write_map
 
 _PATIENCE: Final = 90.0
 Say = Callable[[str], None]
@@ -114,10 +113,10 @@ async def _register(files: dict[str, Path], scenario_file: Path, say: Say) -> No
     devices = documents(scenario)
     for node, file in files.items():
         document = Document(
-            devices=devices.get(node, []),
-            areas=areas(),
-            profiles=profiles(scenario) if node in devices else [],
-            rules=rules(scenario),
+            devices=tuple(devices.get(node, ())),
+            areas=tuple(areas()),
+            profiles=tuple(profiles(scenario)) if node in devices else (),
+            rules=tuple(rules(scenario)),
         )
         core = Core(load(file))
         await core.start()
@@ -196,12 +195,12 @@ async def _prove(
     return 0 if summary.whole else 1
 
 
-async def get(port: int, path: str, *, parse: bool = True) -> Any:  # noqa: ANN401
+async def get(port: int, path: str, *, parse: bool = True) -> Any:
     """Ask a node of the demo."""
     return await request(port, path, None, parse=parse)
 
 
-async def request(port: int, path: str, body: Any, *, parse: bool = True) -> Any:  # noqa: ANN401
+async def request(port: int, path: str, body: Any, *, parse: bool = True) -> Any:
     """GET, or POST `body` as JSON; returns the answer's JSON.
 
     Raises:
@@ -210,9 +209,9 @@ async def request(port: int, path: str, body: Any, *, parse: bool = True) -> Any
     return await asyncio.to_thread(_request, port, path, body, parse)
 
 
-def _request(port: int, path: str, body: Any, parse: bool) -> Any:  # noqa: ANN401, FBT001
+def _request(port: int, path: str, body: Any, parse: bool) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    question = urllib.request.Request(  # noqa: S310 - loopback
+    question = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", data, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(question, timeout=10) as answer:  # noqa: S310 - loopback

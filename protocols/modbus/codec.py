@@ -136,9 +136,9 @@ def _scaled(raw: float, form: Form) -> Value:
     if not math.isfinite(raw):
         raise Unfit(f"the registers hold {raw}, which is no number")
     value = _multiply(raw, form.scale) + form.offset
+    if not math.isfinite(value):
+        raise Unfit(f"{raw} * {form.scale} is beyond a double")
     if form.value is ValueType.FLOAT:
-        if not math.isfinite(value):
-            raise Unfit(f"{raw} * {form.scale} is beyond a double")
         return float(value)
     whole = raw if form.scale == 1 and form.offset == 0 else round(value)
     if not _INT64[0] <= whole <= _INT64[1]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, TypeVar
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOException
@@ -14,6 +14,7 @@ from protocols.adapter import LinkLost
 from protocols.modbus.address import Endpoint, Settings, Table
 from registry.model import Fault, Faulty
 
+_T = TypeVar("_T")
 _WORDS: Final = {
     1: "illegal function: the device does not know this kind of request",
     2: "illegal data address: the device has no such register",
@@ -70,6 +71,16 @@ def require(endpoint: Endpoint) -> None:
         )
 
 
+async def _heeding(call: Awaitable[_T]) -> _T:
+    """Await `call`, and be cancelled even where Python 3.11's `wait_for` swallows it."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    result = await call
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
+
+
 class Line:
     """A connection shared by all units of an endpoint; hold `turn` for every exchange."""
 
@@ -120,7 +131,7 @@ class Line:
         Raises:
             LinkLost: nobody is there.
         """
-        if not await self._client.connect():
+        if not await _heeding(self._client.connect()):
             raise LinkLost(
                 f"no connection to {self.name}: check that the device is on, the address and "
                 "port are right, and that it has a connection to spare"
@@ -186,7 +197,7 @@ class Line:
         if self._settings.pause:
             await asyncio.sleep(self._settings.pause)
         try:
-            answer = await request()
+            answer = await _heeding(request())
         except ModbusIOException as error:
             raise Silent(f"no answer within {self._settings.timeout:g} s") from error
         except ConnectionException as error:

@@ -18,6 +18,8 @@ LONGEST: Final = 60.0
 _SHARE: Final = 4.0
 """Waiting for silent units may cost a line one part in `_SHARE + 1` of its time."""
 
+_ROUNDING: Final = 1e-9
+
 
 class Timetable(Generic[K]):
     """Due times on a grid from `start`: a late round skips ticks, it never piles up or drifts."""
@@ -42,15 +44,16 @@ class Timetable(Generic[K]):
     def due(self, now: float) -> K | None:
         """Return the key that has been due longest, or None; it waits until `done`."""
         wait = self.wait(now)
-        return self._heap[0][2] if wait is not None and wait <= 0 else None
+        return self._heap[0][2] if wait is not None and wait <= _ROUNDING else None
 
     def done(self, key: K, now: float) -> None:
         """Set a key's next due time: the next tick of its grid after `now`."""
         period = self._periods.get(key)
         if period is None:
             return
-        tick = math.floor((now - self._start) / period) + 1
-        missed = tick - 1 - math.floor((self._due[key] - self._start) / period)
+        due = self._due[key]
+        tick = math.floor((max(now, due) - self._start) / period + _ROUNDING) + 1
+        missed = tick - 1 - math.floor((due - self._start) / period + _ROUNDING)
         self.skipped += max(missed, 0)
         self._push(key, self._start + tick * period)
 

@@ -126,7 +126,7 @@ class PacketSplitter:
             raise MalformedStream("PUBLISH with a topic longer than the packet")
         dup, retain = bool(head & 8), bool(head & 1)
         if stop - start > self._limit:
-            sample = data[start : start + _SAMPLE]
+            sample = data[start : min(stop, start + _SAMPLE)]
             return Message(topic, sample, qos, mid, dup, retain, stop - start)
         return Message(topic, data[start:stop], qos, mid, dup, retain)
 

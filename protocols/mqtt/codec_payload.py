@@ -93,7 +93,8 @@ class Plan:
         values = self._values(document)
         time = self._time(document.time) if self._time_keys else 0
         if UNSET in values or self._scaled:
-            return self._narrow(values, time)
+            sample = self._narrow(values, time)
+            return sample if sample.names or sample.flaws else self._read_freely(payload)
         return Sample(self._names, values, time)
 
     def _narrow(self, values: Sequence[Value | UnsetType], time: Time) -> Sample:
@@ -115,8 +116,6 @@ class Plan:
             else:
                 kept.append(scaled)
             names.append(f.name)
-        if not names:
-            raise self._nothing_found({})
         return Sample(names, kept, time, bad or None)
 
     def _read_freely(self, payload: bytes) -> Sample:

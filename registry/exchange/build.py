@@ -24,14 +24,15 @@ def build(kind: type[T], entry: Entry, faults: list[Fault], *, at: str = "") -> 
     value: Any = entry.value
     for step in at.split(".") if at else ():
         value = value[step]
-    if not entry.texts and _finite(value):
+    if _finite(value):
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError:
             pass  # the slow way below finds out where and what else
-    before = len(faults)
-    made = _Builder(entry, faults).struct(kind, value, at)
-    return cast(T, made) if len(faults) == before else None
+    found: list[Fault] = []
+    made = _Builder(entry, found).struct(kind, value, at)
+    faults += found
+    return None if found else cast(T, made)
 
 
 class _Builder:
@@ -93,8 +94,9 @@ class _Builder:
             return self._wrong(path, value, "a finite number")
         return made
 
-    def _wrong(self, path: str, value: object, expected: str) -> None:
+    def _wrong(self, path: str, value: object, expected: str) -> object:
         self._fault(path, f"{_short(value)} does not fit", expected)
+        return None
 
     def _fault(self, path: str, message: str, expected: str) -> None:
         self._faults.append(self._entry.fault(path, message, expected))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -240,7 +240,7 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_READERS: Final = {
+_READERS: Final[Mapping[Cell, Callable[[str], Any]]] = {
     Cell.WORD: str,
     Cell.QUOTED: _quoted,
     Cell.NUMBER: _number,
@@ -250,7 +250,7 @@ _READERS: Final = {
     Cell.SCALAR: read_scalar,
     Cell.CODE: _code,
 }
-_WRITERS: Final = {
+_WRITERS: Final[Mapping[Cell, Callable[[Any], str]]] = {
     Cell.WORD: str,
     Cell.TEXT: str,
     Cell.QUOTED: _write_quoted,

@@ -34,5 +34,7 @@ def join(path: str, name: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return advice for an unknown name: the known one most like it, or all of them."""
     names = sorted(known)
+    if not names:
+        return "none: nothing of the kind is known"
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     return f"{close[0]} (did you mean that?)" if close else f"one of {', '.join(names)}"

@@ -18,10 +18,8 @@ def decode(data: str | bytes) -> str:
         raise _faulty(f"holds {len(data)} bytes", f"at most {MAX_BYTES}: split it")
     if isinstance(data, str):
         return data.removeprefix("\ufeff")
-    tries = ("utf-8-sig", "gb18030")
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        tries = ("utf-16",)
-    for encoding in tries:
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:

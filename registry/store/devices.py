@@ -1,7 +1,7 @@
 """Devices: the registry proper."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -73,6 +73,20 @@ def upsert(tx: Transaction, device: Device, *, via: str | None, now: Time) -> Ch
         tx.execute(_UPDATE, (*columns, device.id))
     _index(tx, row[0], old, device)
     return Change.NEW if old is None else Change.CHANGED
+
+
+def release(tx: Transaction, devices: Iterable[Device]) -> None:
+    """Free the codes that these devices carry no more; precedes the upserts of an import.
+
+    Two devices may so exchange their codes. A device that is then not upserted has lost them.
+    """
+    for device in devices:
+        codes = _live_codes(device)
+        rows = tx.execute(
+            "SELECT scheme, value FROM device_code WHERE device=?", (device.id,)
+        ).fetchall()
+        gone = [(scheme, value) for scheme, value in rows if codes.get(scheme) != value]
+        tx.executemany("DELETE FROM device_code WHERE scheme=? AND value=?", gone)
 
 
 def retire(tx: Transaction, device: str, *, now: Time) -> Change:

@@ -137,7 +137,8 @@ def _labels() -> list[Json]:
         features.append(_point(city.seat, properties))
     for code in drawn.county_codes():
         name, latin = drawn.county_name(code)
-        features.append(_point(drawn.centre(code), {"name": name, "name_en": latin, "kind": "county"}))
+        properties = {"name": name, "name_en": latin, "kind": "county"}
+        features.append(_point(drawn.centre(code), properties))
     return features
 
 

@@ -216,11 +216,13 @@ class House:
 
 
 @asynccontextmanager
-async def running(harness: Harness, numbers: Iterable[int]) -> AsyncIterator[House]:
-    """Run an adapter with the devices of these numbers, and end it at the end."""
+async def housed(
+    make: Callable[[Callable[[], None]], Adapter], devices: Iterable[Device]
+) -> AsyncIterator[House]:
+    """Run the adapter that `make` returns (it is given `connected`), and end it at the end."""
     holder: list[House] = []
-    adapter = harness.adapter(lambda: holder[0].connected())
-    house = House(adapter, Feed(harness.device(n) for n in numbers), Sink())
+    adapter = make(lambda: holder[0].connected())
+    house = House(adapter, Feed(devices), Sink())
     holder.append(house)
     task = asyncio.create_task(house.supervise())
     try:
@@ -230,3 +232,10 @@ async def running(harness: Harness, numbers: Iterable[int]) -> AsyncIterator[Hou
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def running(harness: Harness, numbers: Iterable[int]) -> AsyncIterator[House]:
+    """Run an adapter with the devices of these numbers, and end it at the end."""
+    async with housed(harness.adapter, [harness.device(n) for n in numbers]) as house:
+        yield house

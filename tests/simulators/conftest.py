@@ -1,6 +1,7 @@
 """A small scenario on free ports, played by another process; and a broker with a login."""
 
 import asyncio
+import getpass
 import socket
 import subprocess
 import sys
@@ -134,12 +135,11 @@ def broker(tmp_path: Path, ports: Ports) -> Iterator[int]:
         pytest.skip("mosquitto is not installed")
     users = tmp_path / "users"
     subprocess.run(["mosquitto_passwd", "-b", "-c", users, "sensors", PASSWORD], check=True)
-    users.chmod(0o644)
     config = tmp_path / "mosquitto.conf"
     config.write_text(
-        f"listener {ports.mqtt} 127.0.0.1\nallow_anonymous false\npassword_file {users}\n"
+        f"user {getpass.getuser()}\nlistener {ports.mqtt} 127.0.0.1\n"
+        f"allow_anonymous false\npassword_file {users}\n"
     )
-    tmp_path.chmod(0o755)
     process = subprocess.Popen(["mosquitto", "-c", config], stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: listening(ports.mqtt))

@@ -1,7 +1,8 @@
 """The API over real HTTP: uvicorn on a free port, httpx as the caller."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -11,15 +12,26 @@ import pytest
 from gateway.api.app import build
 from gateway.api.server import serve
 from gateway.api.settings import ApiSettings
-from tests.gateway.api.fakes import FakeNode
+from tests.gateway.api.fakes import FakeNode, make_database
 
 TOKENS = {"lena": "s3cret-lena", "wall": "s3cret-wall"}
 Start = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled main.db, to be copied."""
+    path = tmp_path_factory.mktemp("database") / "main.db"
+    make_database(path)
+    return path
+
+
 @pytest.fixture
-def node(tmp_path: Path) -> AsyncIterator[FakeNode]:
-    made = FakeNode(tmp_path)
+def node(tmp_path: Path, database: Path) -> Iterator[FakeNode]:
+    """A node with a database of its own."""
+    path = tmp_path / "main.db"
+    shutil.copyfile(database, path)
+    made = FakeNode(path)
     yield made
     made.close()
 
@@ -36,7 +48,7 @@ async def running(
     await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port.result()}", timeout=10
+            base_url=f"http://127.0.0.1:{port.result()}", timeout=10, verify=False
         ) as client:
             yield client
     finally:

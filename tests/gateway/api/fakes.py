@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from gateway.api.changelog import ChangeLog, Changes
 from gateway.api.ports import EndpointView, HistoryColumns, LinkView
 from gateway.metrics import Metrics
@@ -125,9 +127,7 @@ class FakeNode:
     version = "1.2.3"
     epoch = "abc"
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / "main.db"
-        prepare(path, node=self.name, now=NOW)
+    def __init__(self, path: Path) -> None:
         self.writer = open_writer(path)
         self._reader = open_reader(path)
         self._pool = ThreadPoolExecutor(1)
@@ -136,7 +136,6 @@ class FakeNode:
         self.emitted: list[Event] = []
         self.series = HistoryColumns(t=[], v=[], q=[])
         self.asked: tuple[str, str, Time, Time, int] | None = None
-        fill(self.writer)
 
     def now(self) -> Time:
         return NOW
@@ -165,8 +164,6 @@ class FakeNode:
         found = alarms.get(self.writer, alarm_id)
         if found is None:
             return None
-        from msgspec.structs import replace
-
         noted = replace(found, acknowledged=found.acknowledged or acknowledgement)
         alarms.put(self.writer, noted)
         self.changes.publish(Changes(alarms=[alarm_id]))
@@ -199,6 +196,17 @@ class FakeNode:
         self._pool.shutdown()
         self._reader.close()
         self.writer.close()
+
+
+def make_database(path: Path) -> None:
+    """Make a main.db with the devices of these tests."""
+    prepare(path, node=FakeNode.name, now=NOW)
+    writer = open_writer(path)
+    writer.execute("BEGIN")
+    fill(writer)
+    writer.execute("COMMIT")
+    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    writer.close()
 
 
 def fill(writer: sqlite3.Connection) -> None:

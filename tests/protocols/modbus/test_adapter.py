@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from importlib.util import find_spec
 
 import pytest
 
@@ -270,13 +271,14 @@ async def test_writes_are_read_back() -> None:
             state, _, detail = await write("lost", 1.0)
             assert state is OutcomeState.FAILED
             assert "exception 2, illegal data address" in detail
-            for name, value, words in [
+            refused: list[tuple[str, Value, str]] = [
                 ("fixed", 1.0, "not marked writable"),
                 ("nothing", 1.0, "no point 'nothing'"),
                 ("small", 1e9, "does not fit uint16, which takes 0 to 6553.5"),
                 ("small", "high", "no number"),
                 ("coil", 3.0, "no bit"),
-            ]:
+            ]
+            for name, value, words in refused:
                 state, _, detail = await write(name, value)
                 assert state is OutcomeState.REFUSED
                 assert words in detail
@@ -325,9 +327,7 @@ def test_a_serial_line_needs_pyserial() -> None:
         credential=None,
         now=lambda: NOW,
     )
-    try:
-        import serial  # noqa: F401
-    except ImportError:
+    if find_spec("serial") is None:
         with pytest.raises(Faulty, match="pyserial"):
             modbus.open(context)
     else:

@@ -78,10 +78,9 @@ export class MapController {
 
   private listen(): void {
     const { map } = this
-    map.on('styleimagemissing', ({ id }: { id: string }) => {
+    map.setMissingStyleImageResolver((id) => {
       const image = drawImage(id, this.look.scale)
-      if (image && !map.hasImage(id))
-        map.addImage(id, image, { pixelRatio: devicePixelRatio })
+      if (image && !map.hasImage(id)) map.addImage(id, image, { pixelRatio: devicePixelRatio })
     })
     map.on('render', () => this.events.frame())
     map.on('idle', () => this.settle())

@@ -36,7 +36,7 @@ function deviceSource(data: FeatureCollection, scale: number): SourceSpecificati
     type: 'geojson',
     data,
     cluster: true,
-    clusterRadius: Math.round(40 * scale),
+    clusterRadius: Math.round(32 * scale),
     clusterMaxZoom: CLUSTER_MAX_ZOOM,
     clusterProperties: {
       degraded: has('degraded'),

@@ -1,0 +1,299 @@
+"""The tiers next to this node: the link up, the link down, and what they mean for the devices."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cascade import outbox
+from cascade.downlink import Downlink
+from cascade.parcel import pack
+from cascade.store import SqlStore
+from cascade.uplink import Node as Self
+from cascade.uplink import Uplink
+from cascade.upstairs import Figures
+from gateway.api.ports import LinkView
+from gateway.bus import mqtt_bus
+from gateway.config import Settings
+from gateway.core import Core
+from gateway.grants import Grants
+from gateway.history import Sample
+from gateway.supervisor import Supervisor
+from gateway.version import VERSION
+from protocols.adapter import Credential
+from registry.model import (
+    SECOND,
+    Alarm,
+    AlarmAcknowledged,
+    Command,
+    DeviceState,
+    Discovered,
+    Event,
+    Mark,
+    StatusChange,
+    Time,
+)
+from registry.store import alarms, devices, twin
+from registry.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+CUT: Final = "cascade"
+"""Source of the states that a cut link implies."""
+_REFRESH: Final = 3.0
+
+
+@dataclass(slots=True)
+class _Link:
+    state: DeviceState
+    since: Time
+    cause: str = ""
+    figures: Figures | None = None
+
+
+class Tiers:
+    """Runs the uplink and the downlink of a node (a `pipeline.Listener`)."""
+
+    def __init__(self, settings: Settings, core: Core, broker_secret: str) -> None:
+        self._settings = settings
+        self._core = core
+        self._me = settings.node.name
+        self._upper = _Link(DeviceState.UNKNOWN, core.now())
+        self._lower: dict[str, _Link] = {}
+        self._news: asyncio.Queue[tuple[str, DeviceState, str]] = asyncio.Queue()
+        self._wake = asyncio.Event()
+        self._backlog: dict[str, outbox.Backlog] = {}
+        self._uplink_up: Callable[[], None] = lambda: None
+        self._downlink_up: Callable[[], None] = lambda: None
+        store = SqlStore(write=core.write, read=core.stores.readers.read, now=core.now)
+        self._uplink = self._make_uplink(store) if settings.upper else None
+        self._downlink = self._make_downlink(store, broker_secret) if settings.lower else None
+
+    def host(self, supervisor: Supervisor) -> None:
+        """Give both links a bulkhead and the retry of the house."""
+        if self._uplink is not None and self._settings.upper is not None:
+            supervisor.host(f"upper:{self._settings.upper.name}", "cascade", self._run_uplink)
+        if self._downlink is not None:
+            supervisor.host("lower", "cascade", self._run_downlink)
+
+    async def run(self) -> None:
+        """Draw the consequences of links that come and go, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_links())
+            if self._uplink is not None:
+                group.create_task(self._measure())
+
+    def committed(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        """Wake the links that have something to bring."""
+        if samples or events:
+            self._wake.set()
+        if self._downlink is None:
+            return
+        for event in events:
+            if isinstance(event, Command | Alarm):
+                known = self._core.roster.get(event.device)
+                if known is not None and known.via is not None:
+                    self._downlink.wake(known.via)
+
+    def views(self) -> list[LinkView]:
+        """Return how the links stand, for the screen."""
+        found = [self._lower_view(name, link) for name, link in sorted(self._lower.items())]
+        if self._settings.upper is not None:
+            oldest = min((b.oldest for b in self._backlog.values() if b.oldest), default=0)
+            found.append(
+                LinkView(
+                    node=self._me,
+                    upper=self._settings.upper.name,
+                    state=self._upper.state.value,
+                    since=self._upper.since,
+                    backlog=sum(b.rows for b in self._backlog.values()),
+                    oldest_unsent_s=self._age(oldest),
+                )
+            )
+        return found
+
+    def _lower_view(self, name: str, link: _Link) -> LinkView:
+        figures = link.figures
+        return LinkView(
+            node=name,
+            upper=self._me,
+            state=link.state.value,
+            since=link.since,
+            backlog=figures.rows if figures else 0,
+            oldest_unsent_s=self._age(figures.oldest) if figures else 0.0,
+            received=figures.counters.readings if figures else 0,
+        )
+
+    def _age(self, moment: Time) -> float:
+        return max(0.0, (self._core.now() - moment) / SECOND) if moment else 0.0
+
+    def _make_uplink(self, store: SqlStore) -> Uplink:
+        upper = self._settings.upper
+        assert upper is not None  # noqa: S101 - the caller looked
+        node = self._settings.node
+
+        return Uplink(
+            Self(name=node.name, upper=upper.name, role=node.role.value, version=VERSION),
+            open_bus=mqtt_bus(
+                upper.url,
+                node.name,
+                self._settings.credentials[upper.credential],
+                lambda: self._uplink.will() if self._uplink else None,
+            ),
+            store=store,
+            deliver=self._deliver,
+            republish=self._republish,
+            wake=self._wake,
+            now=self._core.now,
+            on_upper=self._on_upper,
+        )
+
+    def _make_downlink(self, store: SqlStore, broker_secret: str) -> Downlink:
+        lower = self._settings.lower
+        assert lower is not None  # noqa: S101 - the caller looked
+        url, credential = lower.url, Credential(username=self._me, password=broker_secret)
+        if lower.credential is not None:
+            credential = self._settings.credentials[lower.credential]
+        elif self._settings.broker is not None and not url:
+            url = f"mqtt://127.0.0.1:{self._settings.broker.port}"
+        grants = Grants(lower.nodes, self._core.roster)
+        self._lower = {
+            child.name: _Link(DeviceState.UNKNOWN, self._core.now()) for child in lower.nodes
+        }
+        return Downlink(
+            node=self._me,
+            open_bus=mqtt_bus(url, self._me, credential),
+            store=store,
+            permits=grants.permits,
+            on_link=self._on_lower,
+            now=self._core.now,
+            admits=grants.admits,
+            expected=lambda: [child.name for child in lower.nodes],
+            connected=lambda: self._downlink_up(),
+        )
+
+    async def _run_uplink(self, connected: Callable[[], None]) -> None:
+        self._uplink_up = connected
+        if self._uplink is not None:
+            await self._uplink.run()
+
+    async def _run_downlink(self, connected: Callable[[], None]) -> None:
+        self._downlink_up = connected
+        if self._downlink is not None:
+            await self._downlink.run(self._take)
+
+    async def _take(self, events: Sequence[Event]) -> None:
+        mark = events[0]
+        source = mark.source if isinstance(mark, Mark) else self._me
+        await self._core.pipeline.emit(events, f"lower:{source}")
+
+    async def _deliver(self, events: Sequence[Event], mark: Mark) -> None:
+        """From above come orders and acknowledgements, nothing else."""
+        orders = [e for e in events if isinstance(e, Command | AlarmAcknowledged)]
+        await self._core.pipeline.emit([mark, *orders], f"upper:{mark.source}")
+
+    async def _republish(self) -> None:
+        """Append everything the upper tier must know to the outbox, once more."""
+        events = await self._core.stores.readers.read(_everything)
+        parcels = await asyncio.to_thread(pack, events)
+        quota = outbox.Quota(limit=self._settings.data.outbox_megabytes * 1024 * 1024)
+
+        def append(tx: Transaction) -> None:
+            outbox.append(tx, parcels, now=self._core.now(), quota=quota)
+
+        await self._core.write(append)
+        self._wake.set()
+
+    def _on_upper(self, upper: str, state: DeviceState, cause: str) -> None:
+        if state is not self._upper.state:
+            log.info("upper tier %s is %s: %s", upper, state, cause)
+            self._upper = _Link(state, self._core.now(), cause)
+        if state is DeviceState.ONLINE:
+            self._uplink_up()
+
+    def _on_lower(self, name: str, state: DeviceState, cause: str, figures: Figures) -> None:
+        link = self._lower.setdefault(name, _Link(DeviceState.UNKNOWN, self._core.now()))
+        link.figures = figures
+        if state is link.state:
+            return
+        log.info("lower node %s is %s: %s", name, state, cause)
+        link.state, link.since, link.cause = state, self._core.now(), cause
+        self._news.put_nowait((name, state, cause))
+
+    async def _follow_links(self) -> None:
+        while True:
+            name, state, cause = await self._news.get()
+            if state is DeviceState.OFFLINE:
+                await self._cut(name, cause)
+            elif state is DeviceState.ONLINE:
+                await self._restore(name)
+
+    async def _cut(self, child: str, cause: str) -> None:
+        """What came by a node that is gone is unknown from now on; the node itself is offline."""
+        now = self._core.now()
+        changes = [
+            StatusChange(
+                device=device,
+                state=DeviceState.OFFLINE if device == child else DeviceState.UNKNOWN,
+                since=now,
+                cause=cause if device == child else f"node {child} is not connected: {cause}",
+                source=CUT,
+            )
+            for device in self._core.roster.under(child)
+        ]
+        await self._core.pipeline.statuses(changes)
+
+    async def _restore(self, child: str) -> None:
+        """The node is back: its devices are again what they last said, until they say more."""
+        under = set(self._core.roster.under(child))
+        before = await self._core.stores.readers.read(_before_the_cut)
+        now = self._core.now()
+        changes = [
+            StatusChange(device=device, state=state, since=now, cause=cause, source=child)
+            for device, state, cause in before
+            if device in under
+        ]
+        await self._core.pipeline.statuses(changes)
+
+    async def _measure(self) -> None:
+        gauge = self._core.metrics.gauge(
+            "outbox_envelopes", "Envelopes that wait for the upper tier.", labels=("lane",)
+        )
+        while True:
+            found = await self._core.stores.readers.read(outbox.backlog)
+            self._backlog = {lane.value: backlog for lane, backlog in found.items()}
+            for lane, backlog in self._backlog.items():
+                gauge.set(backlog.rows, lane=lane)
+            await asyncio.sleep(_REFRESH)
+
+
+def _everything(connection: sqlite3.Connection) -> list[Event]:
+    """Return all devices, their states and the open alarms."""
+    known: list[Event] = [Discovered(device=device) for device, _ in devices.load(connection)]
+    states = [
+        StatusChange(
+            device=row.device,
+            state=row.state,
+            since=row.since,
+            cause=row.cause,
+            source=row.source,
+        )
+        for row in twin.load_states(connection)
+    ]
+    return [*known, *states, *alarms.all_open(connection)]
+
+
+def _before_the_cut(connection: sqlite3.Connection) -> list[tuple[str, DeviceState, str]]:
+    """Return what the devices whose state a cut link implies were before."""
+    rows = connection.execute(
+        "SELECT s.device, h.state, h.cause FROM device_state s LEFT JOIN state_history h"
+        " ON h.device = s.device AND h.since = (SELECT max(x.since) FROM state_history x"
+        "  WHERE x.device = s.device AND x.source <> ?) WHERE s.source = ?",
+        (CUT, CUT),
+    )
+    return [
+        (device, DeviceState(state or "unknown"), cause or "no data yet")
+        for device, state, cause in rows
+    ]
