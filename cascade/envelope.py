@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cascade.faults import BadEnvelope
 from cascade.parcel import (
@@ -132,8 +132,8 @@ def open_stowed(stored: bytes) -> Stowed:
 
 def seal(source: str, epoch: str, lane: Lane, sequence: int, stored: bytes) -> bytes:
     """Return the message for stored bytes: addressed, numbered and checksummed."""
-    check = _checksum(source, epoch, lane, sequence, stored)
-    return _ENCODER.encode(_Wire(VERSION, source, epoch, lane, sequence, check, stored))
+    wire = _Wire(VERSION, source, epoch, lane, sequence, 0, stored)
+    return _ENCODER.encode(structs.replace(wire, checksum=_checksum(wire)))
 
 
 def open_sealed(payload: bytes) -> Sealed:
@@ -149,7 +149,7 @@ def open_sealed(payload: bytes) -> Sealed:
         wire = _WIRE.decode(payload)
     except ODD as error:
         raise BadEnvelope("header", f"cannot be read: {error}") from error
-    if wire.checksum != _checksum(wire.source, wire.epoch, wire.lane, wire.sequence, wire.stowed):
+    if wire.checksum != _checksum(wire):
         raise BadEnvelope("checksum", "does not fit: the message was damaged on the way")
     if wire.lane not in SEND_ORDER:
         raise BadEnvelope("lane", f"{wire.lane[:32]!r} is unknown to this version")
@@ -216,6 +216,6 @@ def decode(payload: bytes) -> Envelope:
     return unpack(open_sealed(payload))
 
 
-def _checksum(source: str, epoch: str, lane: str, sequence: int, stored: bytes) -> int:
-    head = f"{source}\0{epoch}\0{lane}\0{sequence}"
-    return zlib.crc32(stored, zlib.crc32(head.encode()))
+def _checksum(wire: _Wire) -> int:
+    head = f"{wire.version}\0{wire.source}\0{wire.epoch}\0{wire.lane}\0{wire.sequence}"
+    return zlib.crc32(wire.stowed, zlib.crc32(head.encode()))

@@ -1,6 +1,5 @@
 """The composition root: the one place where a node's parts are made, joined, started, stopped."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from cascade.tasks import together
 from gateway import secrets
 from gateway.api.app import build
 from gateway.api.changelog import ChangeLog
@@ -60,11 +60,7 @@ class Node:
             stack.push_async_callback(core.close)
             await self._introduce(core)
             await self._start_broker(core, stack)
-            try:
-                await self._run(core, ready)
-            except* asyncio.CancelledError:
-                log.info("stopping", extra={"node": self._settings.node.name})
-                raise
+            await self._run(core, ready)
 
     async def _run(self, core: Core, ready: Callable[[int], None]) -> None:
         changes = ChangeLog()
@@ -101,7 +97,7 @@ class Node:
         )
         tokens = {"operator": secrets.ensure(self._secrets, "api-token")}
         app = build(service, self._settings.api, tokens)
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             group.create_task(serve(app, self._settings.api, ready=ready), name="api")
             group.create_task(supervisor.run(), name="supervisor")
             group.create_task(orders.run(), name="orders")

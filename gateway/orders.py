@@ -2,8 +2,9 @@
 
 A command is stored before anything is done with it. One for an own device goes to the adapter
 that holds its link; one for a device further down was queued for the child node that delivered
-the device in the transaction that accepted it. Its outcome comes back as an event. Doing it twice is ruled out by
-the command's id: an order that was sent before a crash ends as `sent_no_answer`, never repeated.
+the device in the transaction that accepted it. Its outcome comes back as an event. Doing it
+twice is ruled out by the command's id: an order that was sent before a crash ends as
+`sent_no_answer`, never repeated.
 """
 
 import asyncio

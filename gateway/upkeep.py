@@ -13,7 +13,7 @@ from gateway.pipeline import Pipeline
 from gateway.presence import Presence
 from gateway.readers import Readers
 from registry.model import DAY, Event, Time
-from registry.store import twin
+from registry.store import alarms, commands, twin
 from registry.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -102,16 +102,21 @@ class Upkeep:
         await self._pipeline.apply(touch)
 
     async def _prune(self) -> None:
+        """Drop what is past its retention, in steps short enough for alarms to pass between."""
         before = self._now() - self._retention
+        gone: list[int] = [1]
 
         def prune(tx: Transaction) -> Sequence[Event]:
-            twin.prune(tx, before)
-            gone = self._history.prune(before)
-            if gone:
-                log.info("history of %s is past its retention and deleted", ", ".join(gone))
+            gone.append(
+                twin.prune(tx, before) + alarms.prune(tx, before) + commands.prune(tx, before)
+            )
+            days = self._history.prune(before)
+            if days:
+                log.info("history of %s is past its retention and deleted", ", ".join(days))
             return ()
 
-        await self._pipeline.apply(prune)
+        while gone[-1]:
+            await self._pipeline.apply(prune)
 
     def _gauge(self) -> None:
         counts = dict.fromkeys(self._states, 0)

@@ -43,6 +43,7 @@ class MqttSensors:
         self._topics = {local: topics(plan.topic, local) for local in self._bodies}
         self._commands = {t.command: local for local, t in self._topics.items()}
         self._lines: dict[str, Line] = {}
+        self._met: set[Line] = set()  # lines that have been up: theirs may queue from then on
 
     async def run(self) -> None:
         """Publish readings and answer commands until cancelled."""
@@ -83,6 +84,7 @@ class MqttSensors:
 
     def _greet(self, line: Line, locals_: Sequence[str]) -> None:
         """Say that these sensors are there, each time the connection comes up."""
+        self._met.add(line)
         commandable = [x for x in locals_ if self._bodies[x].told()]
         line.subscribe([self._topics[local].command for local in commandable])
         for local in locals_:
@@ -122,7 +124,7 @@ class MqttSensors:
     def _speak(self, body: Body, where: Topics) -> None:
         line = self._lines.get(body.role.local)
         now = self._now()
-        if line is not None and body.alive(now):
+        if line in self._met and body.alive(now):
             line.publish(where.telemetry, telemetry(body, now))
 
     async def _live_and_die(self) -> None:
@@ -135,10 +137,13 @@ class MqttSensors:
                 if alive and local not in self._lines:
                     self._open(local, [local])
                 elif not alive and local in self._lines:
-                    await self._lines.pop(local).break_off()
+                    broken = self._lines.pop(local)
+                    self._met.discard(broken)
+                    await broken.break_off()
             await asyncio.sleep(_LIFE_CHECK)
 
     async def _close(self) -> None:
         lines = set(self._lines.values())
+        self._met.clear()
         self._lines.clear()
         await asyncio.shield(asyncio.gather(*(line.hang_up() for line in lines)))

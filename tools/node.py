@@ -22,12 +22,12 @@ def build(*, always: bool = False) -> None:
     Raises:
         Missing: npm or the build failed.
     """
-    mark = stamps.digest(_sources())
+    mark = stamps.digest(*_sources())
     if not always and (BUILT / "index.html").is_file() and stamps.current("screen", mark):
         return
     npm, path = choose()
     env = {"PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
-    lock = stamps.digest([WEB / "package-lock.json"], *npm)
+    lock = stamps.digest(WEB / "package-lock.json", beside=" ".join(npm))
     if not ((WEB / "node_modules").is_dir() and stamps.current("npm", lock)):
         with step("Installing the screen's packages with npm"):
             run([*npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, env=env, quiet=True)

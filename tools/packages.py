@@ -53,18 +53,18 @@ def _install_venv_module() -> None:
 
 def install(which: str) -> None:
     """Install a lock file ("run", "node" or "dev") into .venv, if it is not what stands there."""
-    if any(stamps.current(name, stamps.here(LOCKS[name])) for name in _HOLDS[which]):
+    if any(stamps.current(name, stamps.digest(LOCKS[name])) for name in _HOLDS[which]):
         return
     lock = LOCKS[which]
     count = len(re.findall(r"^\S+==", lock.read_text(), re.MULTILINE))
     with step(f"Installing {count} Python packages from {lock.name}"):
         run(_pip("--require-hashes", "-r", lock), quiet=True)
-    stamps.done(which, stamps.here(lock))
+    stamps.done(which, stamps.digest(lock))
 
 
 def install_project() -> None:
     """Install Ganzhi itself, editable; what it needs is there already."""
-    mark = stamps.here(ROOT / "setup.cfg", ROOT / "pyproject.toml")
+    mark = stamps.digest(ROOT / "setup.cfg", ROOT / "pyproject.toml")
     if stamps.current("project", mark):
         return
     with step("Installing ganzhi"):

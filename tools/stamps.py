@@ -1,8 +1,9 @@
-"""What was done last time, so that it is done again only when something changed."""
+"""What was done last time, so that it is done again only when something changed.
+
+The marks live in .venv: a new .venv begins anew.
+"""
 
 import hashlib
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from tools.system import ROOT
@@ -11,20 +12,13 @@ VENV = ROOT / ".venv"
 FOLDER = VENV / ".stamps"
 
 
-def digest(files: Iterable[Path], *words: str) -> str:
-    """Return a digest of the files' names and contents and of the words."""
-    total = hashlib.sha256()
-    for word in words:
-        total.update(word.encode() + b"\0")
+def digest(*files: Path, beside: str = "") -> str:
+    """Return a digest of the files' names and contents, and of a text beside them."""
+    total = hashlib.sha256(beside.encode() + b"\0")
     for file in sorted(files):
         total.update(str(file.relative_to(ROOT)).encode() + b"\0")
         total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()
-
-
-def here(*files: Path) -> str:
-    """Return a digest of files that also changes with the folder's place and the Python."""
-    return digest(files, str(ROOT), sys.version)
 
 
 def current(name: str, mark: str) -> bool:

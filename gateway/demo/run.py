@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -62,7 +61,7 @@ async def demo(options: Options, say: Say) -> int:
             return await _watch(processes, stopped, None)
         return await _prove(options, ports, processes, stopped, say)
     except Died as error:
-        print(str(error), file=sys.stderr)
+        say(str(error))
         return 1
     finally:
         say("  ending ...")

@@ -160,7 +160,7 @@ def _number(form: Form, value: float, kind: str) -> float:
     if form.scale != 1:
         raw = raw / form.scale
     if kind in ("Float", "Double"):
-        if abs(raw) > _FLOAT_MAX and kind == "Float" or not math.isfinite(raw):
+        if (abs(raw) > _FLOAT_MAX and kind == "Float") or not math.isfinite(raw):
             raise Unfit(f"{value} does not fit {kind}")
         return float(raw)
     low, high = _INTEGERS[kind]

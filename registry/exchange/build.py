@@ -128,8 +128,9 @@ def _is_text(kind: Any) -> bool:
 def _wanted(kind: Any) -> str:
     """Say in words what values a type takes."""
     bare = _bare(kind)
-    if isinstance(bare, type) and issubclass(bare, Enum):
-        return "one of " + ", ".join(str(member.value) for member in bare)
+    for option in (bare, *get_args(bare)):
+        if isinstance(option, type) and issubclass(option, Enum):
+            return "one of " + ", ".join(str(member.value) for member in option)
     schema = msgspec.json.schema(kind)
     for option in schema.get("anyOf", ()):
         schema = schema if option.get("type") == "null" else {**schema, **option}

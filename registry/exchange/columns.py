@@ -204,7 +204,8 @@ def _list(text: str) -> list[str]:
 
 def _write_list(values: Sequence[str]) -> str:
     text = ";".join(values)
-    return text if text and _list(text) == list(values) else _json(list(values))
+    plain = text and not text.startswith("[") and _list(text) == list(values)
+    return text if plain else _json(list(values))
 
 
 def _code(text: str) -> str:

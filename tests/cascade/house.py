@@ -84,7 +84,7 @@ class Plan(Struct):
 
     die: float = 0.0
     answer_before_commit: bool = False
-    ignore_marks: bool = False
+    marks_in_memory: bool = False
 
 
 class House:
@@ -242,12 +242,21 @@ class House:
     def _commit(self, tx: Transaction, batches: Sequence[Sequence[Event]]) -> None:
         for events in batches:
             marks = [e for e in events if isinstance(e, Mark)]
-            if any(not inbox.advance(tx, mark) for mark in marks) and not self.plan.ignore_marks:
+            if not all(self._advance(tx, mark) for mark in marks):
                 continue
             rest = [e for e in events if not isinstance(e, Mark)]
             self._keep_rows(tx, rest)
             if self.uplink is not None and marks:
                 outbox.append(tx, pack(rest), now=1, quota=Quota())
+
+    def _advance(self, tx: Transaction, mark: Mark) -> bool:
+        if not self.plan.marks_in_memory:
+            return inbox.advance(tx, mark)
+        lanes = self._claimed.setdefault((mark.source, mark.epoch), {})
+        if lanes.get(mark.lane, 0) >= mark.sequence:
+            return False
+        lanes[mark.lane] = mark.sequence
+        return True
 
     def _keep_rows(self, tx: Transaction, events: Sequence[Event]) -> None:
         for what, device, key in (row for event in events for row in rows_of(event)):

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -120,13 +121,15 @@ class World:
             for edge in ("edge1", "edge2"):
                 events = happenings(edge, n)
                 rows = [row for event in events for row in rows_of(event)]
+                await self.tend()
                 while not self.houses[edge].has(rows[0]):  # it may have died after its commit
-                    try:
+                    with suppress(Crash):
                         self.houses[edge].own(events)
-                    except Crash:
-                        await self.tend()
+                    await self.tend()
                 self.accepted += rows
             await asyncio.sleep(0.002 if n % 4 else 0.006)
+            if self.plans and n % 20 == 19:  # whoever has not died by itself dies by our hand
+                self.houses[self.random.choice(sorted(self.plans))].kill()
             await self.tend()
 
     async def calm(self) -> None:
@@ -186,10 +189,10 @@ async def live(
 async def test_nothing_is_lost_doubled_or_invented(tmp_path: Path, seed: int) -> None:
     print(f"seed {seed}")
     dying = {name: Plan(die=0.005) for name in ("edge1", "edge2", "city", "province")}
-    world = await live(tmp_path, seed, dying, FAULTS, commits=120)
+    world = await live(tmp_path, seed, dying, FAULTS, commits=90)
     try:
         print(f"deaths {dict(world.deaths)}, messages {len(world.city_bus.log)}")
-        assert min(world.deaths[name] for name in dying) > 0, "nobody died: choose another seed"
+        assert len(world.deaths) >= 3, "too few died: choose another seed"
         assert world.balance("city") == NOTHING_WRONG
         assert world.balance("province") == NOTHING_WRONG
     finally:
@@ -199,7 +202,7 @@ async def test_nothing_is_lost_doubled_or_invented(tmp_path: Path, seed: int) ->
 async def test_the_checker_sees_an_acknowledgement_before_the_commit(tmp_path: Path) -> None:
     """Negative control: a city that says "committed" too early must lose when it dies."""
     plans = {"city": Plan(die=0.004, answer_before_commit=True)}
-    world = await live(tmp_path, 21, plans, Faults(), commits=120)
+    world = await live(tmp_path, 21, plans, Faults(), commits=60)
     try:
         assert world.deaths["city"]
         assert world.balance("province").lost > 0
@@ -208,9 +211,10 @@ async def test_the_checker_sees_an_acknowledgement_before_the_commit(tmp_path: P
 
 
 async def test_the_checker_sees_a_forgotten_mark(tmp_path: Path) -> None:
-    """Negative control: a city that stores whatever comes must double what comes twice."""
-    plans = {"city": Plan(die=0.004, ignore_marks=True)}
-    world = await live(tmp_path, 22, plans, FAULTS, commits=120)
+    """Negative control: a city whose marks are not in the transaction of its rows must store
+    twice what it had not acknowledged when it died."""
+    plans = {"city": Plan(die=0.01, marks_in_memory=True)}
+    world = await live(tmp_path, 22, plans, Faults(), commits=60)
     try:
         assert world.balance("city").doubled > 0
     finally:

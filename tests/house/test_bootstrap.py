@@ -143,9 +143,9 @@ def test_work_is_done_again_only_when_something_changed(
     monkeypatch.setattr(stamps, "ROOT", tmp_path)
     source = tmp_path / "source"
     source.write_text("one")
-    mark = stamps.digest([source])
+    mark = stamps.digest(source)
     assert not stamps.current("screen", mark)
     stamps.done("screen", mark)
-    assert stamps.current("screen", stamps.digest([source]))
+    assert stamps.current("screen", stamps.digest(source))
     source.write_text("two")
-    assert not stamps.current("screen", stamps.digest([source]))
+    assert not stamps.current("screen", stamps.digest(source))

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import which
 from typing import NamedTuple
@@ -114,10 +114,15 @@ def small(ports: Ports, incidents: str = "[]") -> str:
     )
 
 
+def free_ports() -> Ports:
+    """Return free ports for one scenario."""
+    return Ports(free_port(), free_port(), free_port(), free_port())
+
+
 @pytest.fixture
 def ports() -> Ports:
     """Free ports for one scenario."""
-    return Ports(free_port(), free_port(), free_port(), free_port())
+    return free_ports()
 
 
 @pytest.fixture
@@ -149,21 +154,31 @@ def broker(tmp_path: Path, ports: Ports) -> Iterator[int]:
         process.wait(10)
 
 
+def begin(folder: Path, text: str, *options: str | Path) -> subprocess.Popen[bytes]:
+    """Start `python -m simulators` on a scenario's text."""
+    path = folder / f"scenario{len(list(folder.iterdir()))}.yaml"
+    path.write_text(text, "utf-8")
+    command = [sys.executable, "-m", "simulators", str(path), *map(str, options)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Ask a process to stop and return how it went."""
+    if process.poll() is None:
+        process.terminate()
+    process.communicate(timeout=15)
+    return process.returncode
+
+
 @pytest.fixture
-async def play(tmp_path: Path) -> AsyncIterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start `python -m simulators` on a scenario's text; every one is ended with the test."""
+def play(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start simulators as `begin` does; every one is ended with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(text: str, *options: str | Path) -> subprocess.Popen[bytes]:
-        path = tmp_path / f"scenario{len(started)}.yaml"
-        path.write_text(text, "utf-8")
-        command = [sys.executable, "-m", "simulators", str(path), *map(str, options)]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        started.append(process)
-        return process
+        started.append(begin(tmp_path, text, *options))
+        return started[-1]
 
     yield start
     for process in started:
-        if process.poll() is None:
-            process.terminate()
-        await asyncio.to_thread(process.communicate, timeout=15)
+        end(process)

@@ -3,22 +3,38 @@
 import asyncio
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from tests.simulators.conftest import Ports, listening, small, until
+from tests.simulators.conftest import (
+    Ports,
+    begin,
+    end,
+    free_ports,
+    listening,
+    small,
+    until,
+    wait_for,
+)
 
 Play = Callable[..., "subprocess.Popen[bytes]"]
 DEAD = "[{at: 0, device: pump-02-02, effect: dies}]"
 
 
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    ports = free_ports()
+    process = begin(tmp_path_factory.mktemp("modbus"), small(ports, DEAD), "--only", "modbus")
+    wait_for(lambda: listening(ports.modbus))
+    yield ports.modbus
+    assert end(process) == 0
+
+
 @pytest.fixture
-async def client(play: Play, ports: Ports) -> AsyncIterator[AsyncModbusTcpClient]:
-    play(small(ports, DEAD), "--only", "modbus")
-    await until(lambda: listening(ports.modbus))
-    peer = AsyncModbusTcpClient("127.0.0.1", port=ports.modbus, timeout=3, retries=0)
+async def client(port: int) -> AsyncIterator[AsyncModbusTcpClient]:
+    peer = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=3, retries=0)
     assert await peer.connect()
     yield peer
     peer.close()
@@ -36,6 +52,7 @@ async def test_reads_and_a_setpoint_that_changes_the_flow(client: AsyncModbusTcp
     after = await client.read_input_registers(0, count=2, device_id=1)
     assert struct.unpack(">f", struct.pack(">HH", *after.registers))[0] == 8 * 25
 
+    assert not (await client.write_register(0, 60, device_id=1)).isError()
     assert not (await client.write_coil(0, True, device_id=1)).isError()
     assert (await client.read_coils(0, count=1, device_id=1)).bits[0] is True
 
@@ -48,8 +65,8 @@ async def test_refusals(client: AsyncModbusTcpClient) -> None:
     assert (await client.read_input_registers(0, count=1, device_id=2)).exception_code == 11
 
 
-async def test_a_bare_frame(client: AsyncModbusTcpClient, ports: Ports) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", ports.modbus)
+async def test_a_bare_frame(client: AsyncModbusTcpClient, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(bytes.fromhex("000100000006 01 03 0000 0001".replace(" ", "")))
     async with asyncio.timeout(5):
         assert (await reader.readexactly(11)).hex() == "000100000005" + "01" + "0302003c"

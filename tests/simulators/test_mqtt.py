@@ -25,7 +25,9 @@ class Listener:
         self.client = paho.Client(CallbackAPIVersion.VERSION2)
         self.client.username_pw_set("sensors", PASSWORD)
         self.client.on_connect = lambda client, *_: client.subscribe("site/#", 1)
-        self.client.on_message = lambda _, __, m: self.heard.append((m.topic, m.payload, m.retain))
+        self.client.on_message = lambda _, __, m: self.heard.append(
+            (m.topic, bytes(m.payload), m.retain)
+        )
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
 

@@ -1,16 +1,16 @@
 """The OPC UA devices, played by another process, browsed, watched, written and called."""
 
 import asyncio
-import signal
-import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaStatusCodeError
 
-from tests.simulators.conftest import Ports, listening, small, until
+from tests.simulators.conftest import begin, end, free_ports, listening, small, until, wait_for
 
-Play = Callable[..., "subprocess.Popen[bytes]"]
 DIES = "[{at: 1, every: 3, duration: 1.5, device: ua-03-02, effect: dies}]"
 
 
@@ -25,17 +25,20 @@ class Watcher:
         self.seen.append((status.is_good(), value))
 
 
-@pytest.fixture
-async def client(play: Play, ports: Ports) -> AsyncIterator[Client]:
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    ports = free_ports()
     text = small(ports, DIES).replace('areas: ["990300"]', 'areas: ["990300"], count: 2')
-    process = play(text, "--only", "opcua")
-    await until(lambda: listening(ports.opcua))
-    peer = Client(f"opc.tcp://127.0.0.1:{ports.opcua}/ganzhi", timeout=5)
-    async with peer:
+    process = begin(tmp_path_factory.mktemp("opcua"), text, "--only", "opcua")
+    wait_for(lambda: listening(ports.opcua))
+    yield ports.opcua
+    assert end(process) == 0
+
+
+@pytest.fixture
+async def client(port: int) -> AsyncIterator[Client]:
+    async with Client(f"opc.tcp://127.0.0.1:{port}/ganzhi", timeout=5) as peer:
         yield peer
-    process.send_signal(signal.SIGINT)
-    await until(lambda: process.poll() is not None)
-    assert process.returncode == 0
 
 
 async def test_browse_write_call_die_and_return(client: Client) -> None:
@@ -53,10 +56,10 @@ async def test_browse_write_call_die_and_return(client: Client) -> None:
     await speed.write_value(ua.Variant(30, ua.VariantType.Int64))
     assert await speed.read_value() == 30
     await until(lambda: (True, 240.0) in watcher.seen)
-    with pytest.raises(ua.UaStatusCodeError):
+    with pytest.raises(UaStatusCodeError):
         await speed.write_value(ua.Variant(300, ua.VariantType.Int64))
     assert await speed.read_value() == 30
-    with pytest.raises(ua.UaStatusCodeError):
+    with pytest.raises(UaStatusCodeError):
         await flow.write_value(1.0)
 
     assert await thing.call_method(f"{index}:Reset") is True
@@ -76,8 +79,8 @@ async def test_dies_and_returns(client: Client) -> None:
         while not refusals:
             try:
                 await speed.write_value(ua.Variant(60, ua.VariantType.Int64))
-            except ua.UaStatusCodeError as error:
+            except UaStatusCodeError as error:
                 refusals.append(error.code)
-    assert refusals == [ua.StatusCodes.BadNoCommunication]
+    assert refusals == [StatusCodes.BadNoCommunication]
     await until(lambda: (False, None) in watcher.seen and watcher.seen[-1] == (True, 480.0))
     await subscription.delete()

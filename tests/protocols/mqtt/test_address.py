@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.mqtt import check
@@ -89,6 +89,7 @@ def test_pointers() -> None:
     assert pointer_keys("/~01") == ("~1",)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=20))
 def test_any_text_is_judged(text: str) -> None:
     wheres(topic=text, time=text, status_topic=text, endpoint=text)

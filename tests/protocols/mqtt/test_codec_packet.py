@@ -1,7 +1,7 @@
 """The packet splitter: any cut of the stream gives the same packets, any bytes are survived."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.mqtt.codec_packet import MalformedStream, Message, PacketSplitter, pubacks
@@ -51,6 +51,7 @@ def expected(message: Message) -> Message:
     return message
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.one_of(messages, controls), max_size=12), st.data())
 def test_every_cut_of_the_stream_gives_the_same(
     packets: list[Message | bytes], data: st.DataObject
@@ -66,6 +67,7 @@ def test_every_cut_of_the_stream_gives_the_same(
     assert splitter.held == 0
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(max_size=400), max_size=10))
 def test_any_bytes_are_survived(pieces: list[bytes]) -> None:
     splitter = PacketSplitter(LIMIT)
@@ -77,6 +79,7 @@ def test_any_bytes_are_survived(pieces: list[bytes]) -> None:
     assert all(len(m.payload) <= max(LIMIT, 512) for m in splitter.messages)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 300_000), messages, st.booleans())
 def test_a_huge_packet_passes_through_little_memory(
     size: int, after: Message, confirmed: bool

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.mqtt.address import TimeFormat
@@ -218,6 +218,7 @@ def read(made: Plan, payload: bytes) -> object:
     return by_name, sample.time, flaws
 
 
+@settings(deadline=None, max_examples=60)
 @given(bodies, st.sampled_from([None, "/ts"]), st.sampled_from(TimeFormat))
 def test_the_fast_way_and_the_free_way_agree(
     body: dict[str, Any], time: str | None, form: TimeFormat
@@ -229,6 +230,7 @@ def test_the_fast_way_and_the_free_way_agree(
     )
 
 
+@settings(deadline=None, max_examples=60)
 @given(bodies)
 def test_values_always_have_their_points_type(body: dict[str, Any]) -> None:
     types = {"level": float, "count": int, "door": bool, "mode": str}
@@ -247,6 +249,7 @@ def test_values_always_have_their_points_type(body: dict[str, Any]) -> None:
             value.encode()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=60))
 def test_any_payload_is_survived(payload: bytes) -> None:
     for time in (None, "/ts"):

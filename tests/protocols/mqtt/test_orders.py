@@ -62,17 +62,18 @@ async def obey(device: MqttClient, reply: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("command", "sent"),
+    ("asked", "sent"),
     [
-        (order("write", point="setpoint", value=25.5), {"point": "setpoint", "value": 655.0}),
-        (order("write", point="step", value=30), {"point": "step", "value": 3}),
-        (order("write", point="lamp", value=True), {"point": "lamp", "value": True}),
-        (order(params={"mode": "fast", "id": "forged"}), {"mode": "fast"}),
+        ({"point": "setpoint", "value": 25.5}, {"point": "setpoint", "value": 655.0}),
+        ({"point": "step", "value": 30}, {"point": "step", "value": 3}),
+        ({"point": "lamp", "value": True}, {"point": "lamp", "value": True}),
+        ({"params": {"mode": "fast", "id": "forged"}}, {"mode": "fast"}),
     ],
 )
 async def test_a_command_and_its_reply(
-    broker: Mosquitto, command: Command, sent: dict[str, Any]
+    broker: Mosquitto, asked: dict[str, Any], sent: dict[str, Any]
 ) -> None:
+    command = order("publish" if "params" in asked else "write", **asked)
     async with run(broker, [PUMP]) as house, client(broker) as device:
         await house.until_connected()
         await device.subscribe([("city/d0/cmd", 1)])
@@ -127,25 +128,25 @@ async def test_a_broker_that_dies_under_a_command(broker: Mosquitto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "state", "why"),
+    ("action", "asked", "state", "why"),
     [
-        (order(seconds=-1), OutcomeState.EXPIRED, "deadline"),
-        (order("reboot"), OutcomeState.REFUSED, "publish and write"),
-        (order("write", point="level", value=1), OutcomeState.REFUSED, "not writable"),
-        (order("write", point="none", value=1), OutcomeState.REFUSED, "does not exist"),
-        (order("write", point="setpoint", value="x"), OutcomeState.REFUSED, "number"),
-        (order("write", point="setpoint", value=True), OutcomeState.REFUSED, "number"),
-        (order("write", point="setpoint", value=81), OutcomeState.REFUSED, "outside"),
-        (order("write", point="step", value=5), OutcomeState.REFUSED, "whole-number"),
-        (order("write", point="lamp", value=1), OutcomeState.REFUSED, "takes a bool"),
+        ("publish", {"seconds": -1}, OutcomeState.EXPIRED, "deadline"),
+        ("reboot", {}, OutcomeState.REFUSED, "publish and write"),
+        ("write", {"point": "level", "value": 1}, OutcomeState.REFUSED, "not writable"),
+        ("write", {"point": "none", "value": 1}, OutcomeState.REFUSED, "does not exist"),
+        ("write", {"point": "setpoint", "value": "x"}, OutcomeState.REFUSED, "number"),
+        ("write", {"point": "setpoint", "value": True}, OutcomeState.REFUSED, "number"),
+        ("write", {"point": "setpoint", "value": 81}, OutcomeState.REFUSED, "outside"),
+        ("write", {"point": "step", "value": 5}, OutcomeState.REFUSED, "whole-number"),
+        ("write", {"point": "lamp", "value": 1}, OutcomeState.REFUSED, "takes a bool"),
     ],
 )
 async def test_what_cannot_be_sent_is_refused_with_a_reason(
-    broker: Mosquitto, command: Command, state: OutcomeState, why: str
+    broker: Mosquitto, action: str, asked: dict[str, Any], state: OutcomeState, why: str
 ) -> None:
     async with run(broker, [PUMP]) as house:
         await house.until_connected()
-        outcome = await give(house, command)
+        outcome = await give(house, order(action, **asked))
     assert outcome.state is state
     assert why in outcome.detail
 

@@ -1,5 +1,6 @@
 import type {
   Alarm,
+  Area,
   Command,
   CommandOrder,
   DeviceDetail,
@@ -101,6 +102,7 @@ export const api = {
   session: () => request<Session>('/session'),
   login: (token: string) => send<void>('/session', { token }),
   node: () => request<NodeInfo>('/node'),
+  areas: () => request<{ items: Area[] }>('/areas'),
   summary: () => request<Summary>('/summary'),
   map: () => request<MapInfo>('/map'),
   devices: () => everyPage<DeviceView>('/devices', { limit: 10_000 }, 50_000),

@@ -18,6 +18,7 @@ export const SEVERITIES: readonly Severity[] = ['critical', 'major', 'minor', 'n
 export interface Session {
   required: boolean
   authenticated: boolean
+  read_only?: boolean
 }
 
 export interface NodeInfo {
@@ -52,6 +53,12 @@ export interface CascadeLink {
   backlog: number | null
   oldest_unsent_s: number | null
   received: number | null
+}
+
+export interface Area {
+  code: string
+  name: string
+  name_en?: string
 }
 
 export interface Summary {
@@ -158,8 +165,8 @@ export interface History {
   v: (Value | null)[]
   q: number[]
   aggregated: boolean
-  min: (number | null)[] | null
-  max: (number | null)[] | null
+  min: (Value | null)[] | null
+  max: (Value | null)[] | null
 }
 
 export interface StateSpan {

@@ -171,7 +171,7 @@ export class HistoryChart {
     return [
       {
         yAxis: value,
-        lineStyle: { opacity: 0 },
+        lineStyle: { color: 'transparent' },
         label: {
           position: 'end',
           color: token('--t1'),
@@ -185,13 +185,13 @@ export class HistoryChart {
   }
 
   private gapAreas(picture: Picture, data: Drawn): [object, object][] {
-    const widest = (picture.to - picture.from) / 14
+    const least = (picture.to - picture.from) / 60
     return data.gaps.map(({ from, to }) => [
       {
         xAxis: from,
         itemStyle: { color: hatch(token('--line2')) },
         label: {
-          show: to - from > widest,
+          show: to - from > least,
           position: 'insideTop',
           color: token('--t3'),
           fontFamily: FONT,

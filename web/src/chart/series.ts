@@ -41,8 +41,8 @@ export function drawn(history: History, cadence: number | undefined): Drawn {
     }
     before = time
     const value = asNumber(history.v[index])
-    const low = history.min?.[index] ?? value
-    const high = history.max?.[index] ?? value
+    const low = asNumber(history.min?.[index]) ?? value
+    const high = asNumber(history.max?.[index]) ?? value
     result.line.push([time, value])
     result.low.push([time, low])
     result.height.push([time, low === null || high === null ? null : high - low])

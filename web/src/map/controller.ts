@@ -7,16 +7,17 @@ import {
   type MapMouseEvent,
 } from 'maplibre-gl'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url'
-import type { Alarm, MapInfo, VectorMap } from '../api/types'
+import type { Alarm, MapInfo } from '../api/types'
 import { drawImage } from './images'
-import { areaBounds, type MapData } from './layers'
+import { areaBounds, loadLayer, type MapData } from './layers'
 import { alarmFeature, clusterRadius, pushOut, type Disc } from './places'
-import { bakeRelief } from './relief'
-import { buildStyle, EMPTY, type Look } from './style'
+import { buildStyle, EMPTY, type Look, type Relief } from './style'
 
 setWorkerUrl(workerUrl)
 
 const FLIGHT_MS = 600
+/** So many others are in the frame when a device is brought close. */
+const NEIGHBOURS = 9
 const HIT = ['alarms', 'selected', 'tiles', 'clusters']
 
 export interface MapEvents {
@@ -39,9 +40,9 @@ export class MapController {
   private readonly live: Live = { devices: EMPTY, selected: EMPTY, alarms: EMPTY }
   private alarms: Alarm[] = []
   private offsets = new Map<string, [number, number]>()
-  private data: MapData = {}
+  private areas: FeatureCollection | undefined
   private look: Look
-  private dressed = 0
+  private counties = false
 
   constructor(
     container: HTMLElement,
@@ -98,35 +99,18 @@ export class MapController {
 
   /** Put on the style; later calls change theme, language or size. */
   async dress(data: MapData, look: Look): Promise<void> {
-    this.data = data
     this.look = look
-    const turn = (this.dressed += 1)
     const ready = this.map.once('style.load')
-    this.map.setStyle(buildStyle(data, this.live, look), { diff: false })
+    this.map.setStyle(buildStyle(data, this.live, look, this.relief()), { diff: false })
     await ready
-    if (this.info.kind === 'vector') await this.addRelief(this.info, turn)
+    if (this.counties) this.showCounties()
   }
 
-  private async addRelief(info: VectorMap, turn: number): Promise<void> {
-    if (!info.relief) return
-    const file = info.relief[this.look.theme]
-    try {
-      const url = `/map/${encodeURIComponent(file)}`
-      const canvas = await bakeRelief(url, info.relief.coordinates, this.data.veil)
-      if (turn !== this.dressed) return
-      this.map.addSource('relief', {
-        type: 'canvas',
-        canvas,
-        animate: false,
-        coordinates: info.relief.coordinates,
-      })
-      this.map.addLayer(
-        { id: 'relief', type: 'raster', source: 'relief', paint: { 'raster-fade-duration': 0 } },
-        'urban',
-      )
-    } catch (error) {
-      this.failed('relief', error)
-    }
+  private relief(): Relief | undefined {
+    const relief = this.info.kind === 'vector' ? this.info.relief : undefined
+    if (!relief) return undefined
+    const url = new URL(`/map/${encodeURIComponent(relief[this.look.theme])}`, location.href).href
+    return { url, coordinates: relief.coordinates }
   }
 
   private source(name: keyof Live): GeoJSONSource | undefined {
@@ -223,6 +207,13 @@ export class MapController {
     else this.map.easeTo({ center: at, zoom: Math.min(zoom + 0.3, 17), duration: FLIGHT_MS })
   }
 
+  /** County names are drawn once the font has their characters. */
+  showCounties(): void {
+    this.counties = true
+    if (this.map.getLayer('label-county'))
+      this.map.setLayoutProperty('label-county', 'visibility', 'visible')
+  }
+
   home(duration = FLIGHT_MS): void {
     const { scale } = this.look
     if (this.info.kind === 'vector')
@@ -250,20 +241,43 @@ export class MapController {
     this.map.fitBounds(box, { padding: 70, duration, maxZoom: 15 })
   }
 
-  showArea(code: string): void {
-    const box = areaBounds(this.data, code)
+  async showArea(code: string): Promise<void> {
+    if (this.info.kind !== 'vector' || !this.info.layers.areas) return
+    try {
+      this.areas ??= await loadLayer(this.info.layers.areas)
+    } catch (error) {
+      this.failed('areas', error)
+      return
+    }
+    const box = areaBounds(this.areas, code)
     if (box) this.map.fitBounds(box, { padding: 40, duration: FLIGHT_MS })
   }
 
   /** Bring a device close; with `near` false only make sure that it is in the frame. */
   showDevice(at: [number, number], near: boolean): void {
-    const inside = this.map.getBounds().contains(at)
-    if (!near) {
-      if (!inside) this.map.easeTo({ center: at, duration: FLIGHT_MS })
-      return
+    if (near) {
+      const zoom = Math.max(this.map.getZoom(), this.neighbourZoom(at))
+      this.map.easeTo({ center: at, zoom, duration: FLIGHT_MS })
+    } else if (!this.map.getBounds().contains(at)) {
+      this.map.easeTo({ center: at, duration: FLIGHT_MS })
     }
-    const zoom = Math.max(this.map.getZoom(), this.info.kind === 'vector' ? 10 : 13)
-    this.map.easeTo({ center: at, zoom, duration: FLIGHT_MS })
+  }
+
+  /** The zoom at which a device is seen together with some of its neighbours. */
+  private neighbourZoom(at: [number, number]): number {
+    const shrink = Math.cos((at[1] * Math.PI) / 180)
+    const distances = this.live.devices.features
+      .map(({ geometry }) => {
+        const [lon = 0, lat = 0] = (geometry as GeoPoint).coordinates
+        return Math.hypot((lon - at[0]) * shrink, lat - at[1])
+      })
+      .sort((a, b) => a - b)
+    const reach = distances[Math.min(NEIGHBOURS, distances.length - 1)] ?? 0
+    if (reach === 0) return 13
+    const box = this.map.getContainer()
+    const half = (Math.min(box.clientWidth, box.clientHeight) / 2) * 0.9
+    const zoom = Math.log2((half * 360 * shrink) / (512 * reach))
+    return Math.min(Math.max(zoom, 7), 14)
   }
 
   pan(x: number, y: number): void {

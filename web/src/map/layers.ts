@@ -3,7 +3,13 @@ import type { MapLayerName, VectorMap } from '../api/types'
 
 export type MapData = Partial<Record<MapLayerName, FeatureCollection>>
 
-/** Fetch the files that map.json names; one that fails is left out and reported. */
+export async function loadLayer(file: string): Promise<FeatureCollection> {
+  const response = await fetch(`/map/${encodeURIComponent(file)}`)
+  if (!response.ok) throw new Error(`/map/${file}: HTTP ${response.status}`)
+  return (await response.json()) as FeatureCollection
+}
+
+/** Fetch the files that the style draws (areas are fetched when one is asked for); one that fails is left out and reported. */
 export async function loadLayers(
   map: VectorMap,
   failed: (name: string, error: unknown) => void,
@@ -11,10 +17,9 @@ export async function loadLayers(
   const data: MapData = {}
   await Promise.all(
     (Object.entries(map.layers) as [MapLayerName, string][]).map(async ([name, file]) => {
+      if (name === 'areas') return
       try {
-        const response = await fetch(`/map/${encodeURIComponent(file)}`)
-        if (!response.ok) throw new Error(`/map/${file}: HTTP ${response.status}`)
-        data[name] = (await response.json()) as FeatureCollection
+        data[name] = await loadLayer(file)
       } catch (error) {
         failed(name, error)
       }
@@ -23,10 +28,11 @@ export async function loadLayers(
   return data
 }
 
-/** Every character that a label on the canvas may need, in both languages. */
-export function labelText(data: MapData): string {
+/** Every character of the labels of these kinds, in both languages, and of all figures. */
+export function labelText(data: MapData, kinds: readonly string[]): string {
   const characters = new Set('0123456789.,万k m')
   for (const { properties } of data.labels?.features ?? []) {
+    if (!kinds.includes(String(properties?.['kind']))) continue
     for (const key of ['name', 'name_en']) {
       const text: unknown = properties?.[key]
       if (typeof text === 'string') for (const one of text) characters.add(one)
@@ -46,7 +52,7 @@ export async function loadFont(text: string): Promise<void> {
 
 /** Smallest box around an area of the map, west, south, east, north. */
 export function areaBounds(
-  data: MapData,
+  areas: FeatureCollection,
   code: string,
 ): [number, number, number, number] | undefined {
   const prefix = code.endsWith('0000') ? code.slice(0, 2) : code.replace(/00$/, '')
@@ -67,7 +73,7 @@ export function areaBounds(
     }
     node.forEach(take)
   }
-  for (const { properties, geometry } of data.areas?.features ?? []) {
+  for (const { properties, geometry } of areas.features) {
     const own: unknown = properties?.['code']
     if (typeof own === 'string' && own.startsWith(prefix) && 'coordinates' in geometry)
       take(geometry.coordinates)

@@ -5,7 +5,7 @@ import type {
   SourceSpecification,
   StyleSpecification,
 } from 'maplibre-gl'
-import type { Theme } from '../api/types'
+import type { LngLatPair, Theme } from '../api/types'
 import type { Lang } from '../state/settings'
 import { CLUSTER_STEPS } from './images'
 import type { MapData } from './layers'
@@ -186,6 +186,7 @@ function labels(p: MapPalette, { lang, scale }: Look): LayerSpecification[] {
     minzoom,
     filter: ['==', ['get', 'kind'], kind],
     layout: {
+      visibility: kind === 'county' ? 'none' : 'visible',
       'text-field': name,
       'text-font': font,
       'text-size': size * scale,
@@ -199,6 +200,14 @@ function labels(p: MapPalette, { lang, scale }: Look): LayerSpecification[] {
         [1.35, 0],
         'right',
         [-1.35, 0],
+        'top-left',
+        [0.9, 0.9],
+        'top-right',
+        [-0.9, 0.9],
+        'bottom-left',
+        [0.9, -0.9],
+        'bottom-right',
+        [-0.9, -0.9],
         'center',
         [0, 0],
       ],
@@ -301,11 +310,25 @@ const MAP_SOURCES = [
   'labels',
 ] as const
 
+/** A picture of the land and its corners, clockwise from the north-west. */
+export interface Relief {
+  url: string
+  coordinates: [LngLatPair, LngLatPair, LngLatPair, LngLatPair]
+}
+
+const RELIEF_LAYER: LayerSpecification = {
+  id: 'relief',
+  type: 'raster',
+  source: 'relief',
+  paint: { 'raster-fade-duration': 0 },
+}
+
 /** The whole style; live data sits in the sources `devices`, `selected` and `alarms`. */
 export function buildStyle(
   data: MapData,
   live: Record<'devices' | 'selected' | 'alarms', FeatureCollection>,
   look: Look,
+  relief: Relief | undefined,
 ): StyleSpecification {
   const palette = PALETTES[look.theme]
   const sources: Record<string, SourceSpecification> = {
@@ -315,11 +338,15 @@ export function buildStyle(
   }
   for (const name of MAP_SOURCES)
     sources[name] = { type: 'geojson', data: data[name] ?? EMPTY, tolerance: 0.3 }
+  if (relief) sources['relief'] = { type: 'image', ...relief }
+  const [background, ...land] = ground(palette)
   return {
     version: 8,
     sources,
     layers: [
-      ...ground(palette),
+      ...(background ? [background] : []),
+      ...(relief ? [RELIEF_LAYER] : []),
+      ...land,
       ...borders(palette),
       ...labels(palette, look),
       ...deviceLayers(palette, look),

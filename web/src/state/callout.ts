@@ -2,10 +2,11 @@ import { computed, type ComputedRef } from 'vue'
 import type { Alarm } from '../api/types'
 import { t } from '../text'
 import { ago, valueUnit } from '../text/format'
+import { areaName } from './areas'
 import { wall } from './settings'
 import { now, nodeNow } from './time'
-import { current, selectedAlarm, view } from './view'
-import { openAlarms, sortedAlarms } from './world'
+import { selectedAlarm, selectedDevice, view } from './view'
+import { devices, openAlarms, sortedAlarms } from './world'
 
 export interface Callout {
   /** Names the marker that it stands at: an alarm's id or a device's. */
@@ -44,14 +45,14 @@ function ofAlarm(alarm: Alarm & { lon: number; lat: number }): Callout {
     lon: alarm.lon,
     lat: alarm.lat,
     title: alarm.message || alarm.type,
-    line: `${alarm.area_name ?? alarm.device_name} · ${ago((now.value - raised) / 1000)}`,
+    line: `${areaName(alarm.area, alarm.area_name || alarm.device_name)} · ${ago((now.value - raised) / 1000)}`,
     tone: alarm.severity === 'critical' ? 'critical' : alarm.severity === 'major' ? 'major' : 'quiet',
     fresh: nodeNow() - raised < FRESH_MS,
   }
 }
 
 function ofDevice(): Callout | undefined {
-  const device = current.value
+  const device = devices.value.get(selectedDevice.value)
   if (!device || device.lon === null || device.lat === null) return undefined
   const head = device.headline
   return {

@@ -1,4 +1,4 @@
-import { computed, ref, shallowRef, triggerRef, watch } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 import { api } from '../api/client'
 import type { Changes, Command, DeviceDetail, Latest, StateSpan } from '../api/types'
 import { onChanges } from './live'
@@ -17,6 +17,31 @@ export const chosenPoint = ref('')
 const WEEK_MS = 7 * 86_400_000
 let turn = 0
 
+/** The node lists points that have a value; those that never had one follow, empty. */
+function everyPoint(info: DeviceDetail, items: Latest[]): Latest[] {
+  const known = new Set(items.map((row) => row.point))
+  const silent = (info.device.points ?? []).filter((point) => !known.has(point.name))
+  return [
+    ...items,
+    ...silent.map(
+      (point): Latest => ({
+        point: point.name,
+        title: point.title ?? '',
+        unit: point.unit ?? '',
+        type: point.type ?? 'float',
+        value: null,
+        quality: 'bad',
+        reason: '',
+        time: '',
+        received: '',
+        stale: false,
+        writable: point.writable ?? false,
+        limits: [],
+      }),
+    ),
+  ]
+}
+
 export async function loadDevice(id: string): Promise<void> {
   const mine = (turn += 1)
   try {
@@ -28,13 +53,13 @@ export async function loadDevice(id: string): Promise<void> {
     ])
     if (mine !== turn) return
     detail.value = info
-    latest.value = values.items
+    latest.value = everyPoint(info, values.items)
     states.value = week.items
     commands.value = orders.items
     missing.value = false
     fault.value = ''
-    if (!values.items.some((row) => row.point === chosenPoint.value)) {
-      const drawn = values.items.find((row) => row.type !== 'str') ?? values.items[0]
+    if (!latest.value.some((row) => row.point === chosenPoint.value)) {
+      const drawn = latest.value.find((row) => row.type !== 'str') ?? latest.value[0]
       chosenPoint.value = drawn?.point ?? ''
     }
   } catch (error) {
@@ -74,17 +99,22 @@ function take(change: Changes): void {
   const id = selectedDevice.value
   if (!id || !detail.value) return
   for (const row of change.latest) {
-    const own = row.device === id ? latest.value.find((one) => one.point === row.point) : undefined
-    if (!own) continue
-    Object.assign(own, { value: row.value, quality: row.quality, time: row.time, stale: false })
-    if (row.quality === 'good') own.reason = ''
-    triggerRef(latest)
+    if (row.device !== id) continue
+    const { point, value, quality, time } = row
+    latest.value = latest.value.map((own) =>
+      own.point === point
+        ? { ...own, value, quality, time, stale: false, reason: quality === 'good' ? '' : own.reason }
+        : own,
+    )
   }
   for (const row of change.status) {
     if (row.device !== id) continue
-    Object.assign(detail.value.status, { state: row.state, since: row.since, cause: row.cause })
-    states.value = [...states.value, { state: row.state, since: row.since, cause: row.cause }]
-    triggerRef(detail)
+    const { state, since, cause } = row
+    detail.value = {
+      ...detail.value,
+      status: { ...detail.value.status, state, since, cause },
+    }
+    states.value = [...states.value, { state, since, cause }]
   }
   for (const outcome of change.outcomes) if (outcome.device === id) putCommand(outcome)
   if (change.devices.includes(id)) void loadDevice(id)
@@ -97,9 +127,13 @@ export const specs = computed(
   () => new Map((detail.value?.device.points ?? []).map((point) => [point.name, point])),
 )
 
-/** A value is old when the node says so or when two of its cadences have passed. */
+const STALE_CADENCES = 3
+const STALE_SLACK_S = 5
+
+/** A value is old when the node says so, or by the node's own measure as time goes on. */
 export function isStale(row: Latest): boolean {
   const cadence = specs.value.get(row.point)?.cadence
+  if (row.stale || !cadence || !row.time) return row.stale
   const age = (now.value - Date.parse(row.time)) / 1000
-  return row.stale || (cadence !== undefined && cadence !== null && age > 2 * cadence + 1)
+  return age > STALE_CADENCES * cadence + STALE_SLACK_S
 }

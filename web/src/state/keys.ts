@@ -1,4 +1,5 @@
 import { ack, askAck, dropAck } from './ack'
+import { readOnly } from './session'
 import { toggleLang, toggleTheme, wall } from './settings'
 import {
   askMap,
@@ -52,7 +53,7 @@ export function alarmAtHand(): string {
 
 function acknowledge(): void {
   const alarm = openAlarms.value.get(alarmAtHand())
-  if (alarm && !alarm.acknowledged) askAck(alarm.id)
+  if (alarm && !alarm.acknowledged && !readOnly.value) askAck(alarm.id)
 }
 
 function back(): void {

@@ -3,7 +3,7 @@ import { api } from '../api/client'
 import { Stream } from '../api/stream'
 import type { Changes } from '../api/types'
 import { checkSession } from './session'
-import { now, setNodeNow } from './time'
+import { now, nodeNow, setNodeNow } from './time'
 import { apply, loadAll, loadDevices, loadHistogram, loadSummary } from './world'
 
 const REPAINT_MS = 500
@@ -82,7 +82,7 @@ function flush(): void {
   waiting = []
   apply(change)
   const newest = change.latest.reduce((most, row) => (row.time > most ? row.time : most), '')
-  if (newest) lag.value = Math.max(0, (now.value - Date.parse(newest)) / 1000)
+  if (newest) lag.value = Math.max(0, (nodeNow() - Date.parse(newest)) / 1000)
   if (change.status.length || change.alarms.length) refreshFigures(change.alarms.length > 0)
   if (change.devices.length) refreshDevices()
   for (const listener of listeners) listener(change)
@@ -90,7 +90,7 @@ function flush(): void {
 
 function sign(): void {
   lastSign.value = performance.now()
-  lastSignEpoch.value = now.value
+  lastSignEpoch.value = nodeNow()
 }
 
 const stream = new Stream({

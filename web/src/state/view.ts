@@ -1,7 +1,5 @@
-import { computed, ref, watch } from 'vue'
-import type { DeviceView } from '../api/types'
+import { ref, watch } from 'vue'
 import { wall } from './settings'
-import { devices } from './world'
 
 export type View = 'overview' | 'device'
 
@@ -42,10 +40,6 @@ export function toggleKind(icon: string): void {
   if (!next.delete(icon)) next.add(icon)
   shownKinds.value = next
 }
-
-export const current = computed<DeviceView | undefined>(() =>
-  devices.value.get(selectedDevice.value),
-)
 
 watch([view, selectedDevice], () => {
   if (wall) return

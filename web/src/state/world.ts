@@ -3,6 +3,7 @@ import { api } from '../api/client'
 import {
   SEVERITIES,
   type Alarm,
+  type Area,
   type Changes,
   type Command,
   type DeviceView,
@@ -12,6 +13,8 @@ import {
   type Summary,
 } from '../api/types'
 
+/** Areas by code. */
+export const areas = shallowRef(new Map<string, Area>())
 export const node = shallowRef<NodeInfo>()
 export const map = shallowRef<MapInfo>()
 export const summary = shallowRef<Summary>()
@@ -60,6 +63,11 @@ const loadMap = (): Promise<void> =>
     map.value ??= await api.map()
   })
 
+const loadAreas = (): Promise<void> =>
+  attempt('areas', async () => {
+    areas.value = new Map((await api.areas()).items.map((area) => [area.code, area]))
+  })
+
 const loadNode = (): Promise<void> =>
   attempt('node', async () => {
     node.value = await api.node()
@@ -69,6 +77,7 @@ export async function loadAll(): Promise<void> {
   await Promise.all([
     loadNode(),
     loadMap(),
+    loadAreas(),
     loadSummary(),
     loadDevices(),
     loadAlarms(),

@@ -112,5 +112,5 @@ export const en: Record<Key, string> = {
   alarms: 'alarms',
   map: 'map',
   node: 'node',
-  province: 'Whole map',
+  areas: 'areas',
 }

@@ -111,7 +111,7 @@ export const zh = {
   alarms: '告警',
   map: '地图',
   node: '节点信息',
-  province: '全图',
+  areas: '区划',
 }
 
 export type Key = keyof typeof zh
