@@ -178,6 +178,8 @@ class Pipeline:
                 for change in self._presence.told(event, self._now(), time.monotonic_ns()):
                     write.steps.append(self._rows.step(change))
             case Alarm():
+                heard = self._presence.observed([event.device], self._now(), time.monotonic_ns())
+                write.steps += [self._rows.step(change) for change in heard]
                 write.steps.append(lambda tx: self._book.own(tx, event))
             case _:
                 self._take_common(write, event, via=None)

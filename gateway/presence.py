@@ -86,6 +86,7 @@ class Presence:
     def forget(self, device: str) -> None:
         """Drop a removed device."""
         self._known.pop(device, None)
+        self._due = [change for change in self._due if change.device != device]
 
     def observed(self, devices: Iterable[str], now: Time, monotonic: Time) -> list[StatusChange]:
         """Data of these devices arrived: they are online."""
@@ -111,7 +112,8 @@ class Presence:
 
     def tick(self, now: Time, monotonic: Time) -> list[StatusChange]:
         """Find who has been silent for too long."""
-        changes, self._due = self._due, []
+        due, self._due = self._due, []
+        changes = [change for change in due if change.state is self._known[change.device].state]
         for device, known in self._known.items():
             if not known.cadence or known.seen is None or known.maintenance:
                 continue

@@ -122,7 +122,7 @@ class Tiers:
             state=link.state.value,
             since=link.since,
             backlog=figures.rows if figures else 0,
-            oldest_unsent_s=self._age(figures.oldest) if figures else 0.0,
+            oldest_unsent_s=_waited(figures) if figures else 0.0,
             received=figures.counters.readings if figures else 0,
         )
 
@@ -267,6 +267,11 @@ class Tiers:
             for lane, backlog in self._backlog.items():
                 gauge.set(backlog.rows, lane=lane)
             await asyncio.sleep(_REFRESH)
+
+
+def _waited(figures: Figures) -> float:
+    """How long the oldest of a lower node waited when it was last heard, in seconds."""
+    return max(0.0, (figures.heard - figures.oldest) / SECOND) if figures.oldest else 0.0
 
 
 def _everything(connection: sqlite3.Connection) -> list[Event]:

@@ -311,7 +311,7 @@ class Connection:
         """Ping a quiet broker, and give it up when it stays silent for the keepalive time."""
         now, keepalive = self._loop.time(), self._login.keepalive
         silence = now - self._last_received
-        if False:
+        if silence >= keepalive and not self._paused:
             self.end(LinkLost(f"{self._login.endpoint} has been silent for {silence:.1f} s"))
             return
         if max(silence, now - self._last_sent) >= keepalive / 2:

@@ -95,7 +95,7 @@ class OpcUaAdapter:
                 _outlive(pump),
             )
         except LinkLost:
-            await monitor.said.join()
+            await _drained(monitor, pump)
             raise
         finally:
             pump.cancel()
@@ -221,6 +221,15 @@ async def _pump(monitor: Monitor, intake: Intake, emit: Emit) -> None:
             await emit(events)
         for _ in heard:
             monitor.said.task_done()
+
+
+async def _drained(monitor: Monitor, pump: asyncio.Task[None]) -> None:
+    """Return when all that was heard is committed, or the pump has failed."""
+    joined = asyncio.create_task(monitor.said.join())
+    try:
+        await asyncio.wait([joined, pump], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        joined.cancel()
 
 
 def _events(heard: list[Said], intake: Intake) -> list[Event]:

@@ -51,6 +51,10 @@ class Notebook:
         self._told[key] = text
         return True
 
+    def forget(self, key: Key) -> None:
+        """The trouble is over: the next one is news again."""
+        self._told.pop(key, None)
+
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all points but these."""
         self._told = {key: self._told[key] for key in keys if key in self._told}
@@ -212,8 +216,8 @@ class Intake:
 
     def _good(self, slot: Slot, events: list[Event]) -> None:
         bad = self._bad.get(slot.device)
-        if bad:
-            bad.pop(slot.point, None)
+        if bad and bad.pop(slot.point, None) is not None:
+            self._notebook.forget((slot.device, slot.point))
         if self._states.get(slot.device) is not DeviceState.ONLINE:
             self._set_state(slot.device, DeviceState.ONLINE, "", events)
 

@@ -22,7 +22,7 @@ from protocols.opcua.session import (
     UnknownNamespace,
     status_words,
 )
-from registry.model import Event
+from registry.model import Event, ValueType
 
 _log = logging.getLogger(__name__)
 
@@ -146,7 +146,8 @@ class Monitor:
             if slot.poll:
                 self._poll(slot, node)
                 continue
-            filtered = slot.form.deadband > 0
+            numeric = slot.form.value in (ValueType.FLOAT, ValueType.INT)
+            filtered = numeric and slot.form.deadband > 0
             watch = _Watch(slot, node, next(self._numbers), filtered)
             by_period.setdefault(slot.period, []).append(watch)
         for period, watches in by_period.items():

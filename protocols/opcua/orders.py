@@ -11,7 +11,6 @@ from asyncua.ua.status_codes import StatusCodes
 from protocols.adapter import LinkLost
 from protocols.opcua.address import Slot
 from protocols.opcua.codec import Form, Unfit, fit, raw_of
-from protocols.opcua.intake import Pair
 from protocols.opcua.session import Declined, Session, UnknownNamespace, status_words
 from registry.model import Command, OutcomeState, Value, ValueType
 
@@ -24,7 +23,6 @@ _FORBIDDEN: Final = {
     StatusCodes.BadNotWritable: "the node cannot be written: allow it at the server",
     StatusCodes.BadUserAccessDenied: "this user may not do it: give the right at the server",
     StatusCodes.BadNotExecutable: "the method cannot be called: allow it at the server",
-    StatusCodes.BadUserAccessDenied: "this user may not do it: give the right at the server",
 }
 _PLAIN: Final = {
     bool: Form(value=ValueType.BOOL),
@@ -40,7 +38,6 @@ class Order:
         self._slot = slot
         self._command = command
         self.sent = False
-        self.seen: list[Pair] = []
 
     async def carry_out(self) -> Result:
         """Do it, and say what became of it."""
@@ -99,7 +96,6 @@ class Order:
             except (Declined, LinkLost) as trouble:
                 return OutcomeState.DONE, f"taken by the server; not read back: {trouble}", None
             held = data.Value.Value if data.Value is not None else None
-            self.seen = [(self._slot, data)]
             if data.StatusCode is not None and data.StatusCode.is_bad():
                 words = status_words(int(data.StatusCode.value))
                 return OutcomeState.DONE, f"taken by the server; reads back as {words}", None
@@ -119,8 +115,7 @@ class Order:
     # -- call ------------------------------------------------------------------------------
 
     async def _call(self) -> Result:
-        assert_object = self._slot.object or self._slot.node
-        target = self._session.node_id(assert_object)
+        target = self._session.node_id(self._slot.object or self._slot.node)
         method = self._session.node_id(self._slot.node)
         wanted = await self._session.inputs_of(method)
         inputs = _inputs(wanted, self._command)
@@ -162,8 +157,9 @@ def _built_in(kind: object) -> str:
     """Return the name of a built-in data type, or nothing for a server's own."""
     if not isinstance(kind, ua.NodeId) or kind.NamespaceIndex:
         return ""
+    number: Any = kind.Identifier
     try:
-        return str(ua.VariantType(kind.Identifier).name)
+        return str(ua.VariantType(number).name)
     except ValueError:
         return ""
 
