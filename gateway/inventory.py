@@ -1,18 +1,21 @@
 """Taking a document of devices, areas, profiles and rules into a node's registry."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from gateway.core import Core
-from registry.exchange.document import Document
+from protocols import catalogue
+from registry.exchange.document import Document, read_devices
 from registry.exchange.plan import Difference, difference
 from registry.model import Discovered, Event, Faulty
 from registry.store import areas, profiles, rules
 from registry.store.transaction import Transaction
 
 _CHUNK: Final = 500
+Format = Literal["csv", "yaml"]
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -40,6 +43,19 @@ class Taken(Struct, frozen=True, kw_only=True):
             if count
         ]
         return "; ".join(parts)
+
+
+async def read(core: Core, data: bytes, format: Format) -> Document:
+    """Read a file against what the node's registry knows.
+
+    Raises:
+        Faulty: with everything that is wrong in it.
+    """
+    known = await core.stores.readers.read(profiles.everything)
+    node = core.settings.node.name
+    return await asyncio.to_thread(
+        read_devices, data, format, node=node, profiles=known, check=catalogue.check
+    )
 
 
 def compare(core: Core, document: Document, *, complete: bool) -> Difference:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from gateway.api.changelog import ChangeLog
 from gateway.api.ports import EndpointView, HistoryColumns, LinkView
 from gateway.core import Core
+from gateway.inventory import Format, Taken, preview, read, take_in
 from gateway.metrics import Metrics
 from gateway.orders import Orders
 from gateway.supervisor import Supervisor
@@ -101,6 +102,12 @@ class Service:
 
     async def delete_rule(self, rule_id: str) -> bool:
         return await self._core.delete_rule(rule_id)
+
+    async def take_in(self, data: bytes, format: Format, *, dry_run: bool, complete: bool) -> Taken:
+        document = await read(self._core, data, format)
+        if dry_run:
+            return preview(self._core, document, complete=complete)
+        return await take_in(self._core, document, complete=complete)
 
     def endpoints(self) -> Sequence[EndpointView]:
         return [

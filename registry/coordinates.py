@@ -21,7 +21,8 @@ _WGS84_A: Final = 6378137.0
 _WGS84_E2: Final = 0.00669437999014
 _BD_TURN: Final = math.pi * 3000.0 / 180.0
 _GCJ_AREA: Final[Bounds] = (72.004, 0.8293, 137.8347, 55.8271)
-_STEPS: Final = 6
+_STEPS: Final = 10
+_EXACT: Final = 1e-12
 _DIGITS: Final = 10
 
 
@@ -167,7 +168,10 @@ def _inverse(forward: Callable[[Pair], Pair], target: Pair) -> Pair:
     lon, lat = target
     for _ in range(_STEPS):
         there = forward((lon, lat))
-        lon, lat = lon - (there[0] - target[0]), lat - (there[1] - target[1])
+        east, north = there[0] - target[0], there[1] - target[1]
+        lon, lat = lon - east, lat - north
+        if abs(east) < _EXACT and abs(north) < _EXACT:
+            break
     return lon, lat
 
 

@@ -25,6 +25,7 @@ from gateway.api.maps import map_handlers
 from gateway.api.node import NodeController, healthz, metrics
 from gateway.api.overview import OverviewController
 from gateway.api.ports import NodePort
+from gateway.api.registry import RegistryController
 from gateway.api.rules import RulesController
 from gateway.api.screen import STATIC, screen
 from gateway.api.security import GateMiddleware, KnownParameters, add_headers
@@ -45,6 +46,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     InletController,
     AlarmsController,
     RulesController,
+    RegistryController,
     StreamController,
 )
 

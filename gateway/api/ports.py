@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from gateway.api.changelog import ChangeLog
+from gateway.inventory import Format, Taken
 from gateway.metrics import Metrics
 from registry.model import (
     Acknowledgement,
@@ -125,6 +126,14 @@ class NodePort(Protocol):
 
     async def delete_rule(self, rule_id: str) -> bool:
         """Remove a rule; False when there is none with this id."""
+        ...
+
+    async def take_in(self, data: bytes, format: Format, *, dry_run: bool, complete: bool) -> Taken:
+        """Take a file of devices into the registry, or say what it would change.
+
+        Raises:
+            Faulty: with everything that is wrong in it; nothing was changed.
+        """
         ...
 
     def endpoints(self) -> Sequence[EndpointView]: ...

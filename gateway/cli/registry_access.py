@@ -3,22 +3,20 @@
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from gateway import secrets
 from gateway.config import Settings, load
 from gateway.core import Core
-from gateway.inventory import Taken, preview, take_in
+from gateway.inventory import Format, Taken, preview, read, take_in
 from gateway.stores import in_use
-from protocols import catalogue
-from registry.exchange.document import Document, read_devices, write_csv, write_yaml
+from registry.exchange.document import Document, write_csv, write_yaml
 from registry.model import Fault, Faulty
 from registry.store import areas, devices, profiles, rules
 from registry.store.database import open_reader
 
-Format = Literal["csv", "yaml"]
 _TYPES: Final = {"csv": "text/csv", "yaml": "application/yaml"}
 
 
@@ -36,24 +34,12 @@ async def import_file(
     core = Core(settings)
     await core.start()
     try:
-        document = await parse(core, data, format)
+        document = await read(core, data, format)
         if dry_run:
             return preview(core, document, complete=complete)
         return await take_in(core, document, complete=complete)
     finally:
         await core.close()
-
-
-async def parse(core: Core, data: bytes, format: Format) -> Document:
-    """Read a file against what the node's registry knows.
-
-    Raises:
-        Faulty: with everything that is wrong.
-    """
-    known = await core.stores.readers.read(profiles.everything)
-    return read_devices(
-        data, format, node=core.settings.node.name, profiles=known, check=catalogue.check
-    )
 
 
 def _ask_node(

@@ -101,11 +101,12 @@ class Witness:
                 continue
             latest = await self._ask(f"/api/v1/devices/{row['id']}/latest")
             point = next(
-                (p for p in latest["items"] if p["writable"] and p["type"] == "float"), None
+                (p for p in latest["items"] if p["writable"] and p["type"] in ("int", "float")),
+                None,
             )
             if point is None or point["value"] is None:
                 continue
-            wanted = 42.0 if point["value"] != 42.0 else 24.0
+            wanted = 42 if point["value"] != 42 else 24
             body = {"action": "write", "point": point["point"], "value": wanted, "deadline_s": 20}
             self._command = await self._ask(f"/api/v1/devices/{row['id']}/commands", body)
             return

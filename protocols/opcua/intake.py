@@ -74,7 +74,7 @@ class _Columns:
         batch.point.append(slot.point)
         batch.value.append(value)
         batch.source_time.append(time)
-        self.quality.append(quality)
+        self.quality.append(int(quality))
         self.reason.append(reason)
 
     def done(self) -> list[Event]:

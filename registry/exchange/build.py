@@ -1,6 +1,5 @@
 """Plain data to Structs, telling every mistake and not only the first."""
 
-import math
 import types
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
@@ -24,11 +23,10 @@ def build(kind: type[T], entry: Entry, faults: list[Fault], *, at: str = "") -> 
     value: Any = entry.value
     for step in at.split(".") if at else ():
         value = value[step]
-    if _finite(value):
-        try:
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError:
-            pass  # the slow way below finds out where and what else
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        pass  # the slow way below finds out where and what else
     found: list[Fault] = []
     made = _Builder(entry, found).struct(kind, value, at)
     faults += found
@@ -87,12 +85,9 @@ class _Builder:
         if path in self._entry.texts and _is_text(kind):
             value = self._entry.texts[path]
         try:
-            made = msgspec.convert(value, kind)
+            return msgspec.convert(value, kind)
         except msgspec.ValidationError:
             return self._wrong(path, value, _wanted(kind))
-        if not _finite(made):
-            return self._wrong(path, value, "a finite number")
-        return made
 
     def _wrong(self, path: str, value: object, expected: str) -> object:
         self._fault(path, f"{_short(value)} does not fit", expected)
@@ -150,16 +145,6 @@ _SIGNS: Final = (
     ("maximum", "<="),
     ("exclusiveMaximum", "<"),
 )
-
-
-def _finite(value: object) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_finite, value))
-    return True
 
 
 def _short(value: object) -> str:

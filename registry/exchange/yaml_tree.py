@@ -1,5 +1,6 @@
 """YAML text to plain data with the line of every part; bombs are refused, nothing is executed."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -167,6 +168,9 @@ class _Reader:
             value = int(text)
         elif tag == "float":
             value = _float(text)
+            if isinstance(value, float) and not math.isfinite(value):
+                where = f"{self.name}.{path}"
+                self.faults.append(_fault(node, where, f"{text} is no finite number", "a number"))
         elif tag not in ("str", "int", "timestamp", "value"):
             self.faults.append(
                 _fault(node, f"{self.name}.{path}", f"has the tag {node.tag}", "no tag")

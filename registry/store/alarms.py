@@ -8,7 +8,7 @@ from msgspec import Struct
 from registry.model import Alarm, AlarmState, Severity, Time
 from registry.store import areas, paging
 from registry.store.areas import inside
-from registry.store.codec import DeviceFace, pack_checked, unpack
+from registry.store.codec import face, pack_checked, unpack
 from registry.store.transaction import Transaction
 
 
@@ -227,7 +227,7 @@ def _row(
     lat: float | None,
     device_body: str | None,
 ) -> AlarmRow:
-    points = unpack(device_body, DeviceFace).points if device_body else ()
+    points = face(device_body).points if device_body else ()
     return AlarmRow(
         alarm=alarm,
         device_name=device_name or "",

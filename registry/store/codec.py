@@ -61,6 +61,14 @@ class DeviceFace(Struct, frozen=True):
     points: tuple[PointFace, ...] = ()
 
 
+def face(body: str) -> DeviceFace:
+    """Read the face out of a device's body."""
+    return _FACE.decode(body)
+
+
+_FACE: Final = msgspec.json.Decoder(DeviceFace)
+
+
 def headline(points: tuple[Point, ...]) -> str | None:
     """Return the name of the point that stands for the device in lists: the first one."""
     return points[0].name if points else None

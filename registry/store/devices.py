@@ -66,7 +66,8 @@ def upsert(tx: Transaction, device: Device, *, via: str | None, now: Time) -> Ch
         tx.execute(_INSERT, (*columns, device.id, now))
         row = tx.execute("SELECT serial FROM device WHERE id=?", (device.id,)).fetchone()
         tx.execute(
-            "INSERT OR IGNORE INTO device_state(device, state, since) VALUES(?, 'unknown', ?)",
+            "INSERT INTO device_state(device, state, since) VALUES(?, 'unknown', ?)"
+            " ON CONFLICT(device) DO NOTHING",
             (device.id, now),
         )
     else:

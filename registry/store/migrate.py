@@ -27,8 +27,8 @@ def head() -> str | None:
     return ScriptDirectory.from_config(config()).get_current_head()
 
 
-def upgrade(raw: sqlite3.Connection, path: Path) -> None:
-    """Migrate the autocommitting connection `raw` to the newest version in one transaction.
+def upgrade(raw: sqlite3.Connection, path: Path, *, version: str = "head") -> None:
+    """Migrate the autocommitting connection `raw` to `version` in one transaction.
 
     Raises:
         Faulty: the file was written by a newer program.
@@ -44,7 +44,7 @@ def upgrade(raw: sqlite3.Connection, path: Path) -> None:
         attributes: dict[Any, Any] = alembic.attributes
         attributes["connection"] = connection
         try:
-            command.upgrade(alembic, "head")
+            command.upgrade(alembic, version)
         except CommandError as error:
             fault = Fault(
                 where=str(path),

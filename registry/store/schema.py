@@ -153,6 +153,18 @@ device_state = Table(
     sqlite_with_rowid=False,
 )
 
+device_count = Table(
+    "device_count",
+    metadata,
+    _key("area"),
+    _key("category"),
+    _key("kind"),
+    _key("state"),
+    Column("number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Devices that are not retired; kept by triggers on device and device_state."""
+
 state_history = Table(
     "state_history",
     metadata,

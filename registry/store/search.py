@@ -20,7 +20,7 @@ from registry.model import (
 )
 from registry.store import paging
 from registry.store.areas import inside
-from registry.store.codec import DeviceFace, typed, unpack
+from registry.store.codec import face, typed
 
 MAX_RADIUS: Final = 100_000.0
 _CROWD: Final = 20_000
@@ -116,8 +116,12 @@ def search(
         where.append("d.id > ?")
         parameters += paging.unseal(wanted, after, width=1)
     _narrow(conn, wanted.bbox, where, parameters)
+    chosen = (
+        "SELECT d.serial FROM device d JOIN device_state s ON s.device=d.id"  # noqa: S608
+        f" WHERE {' AND '.join(where) or '1'} ORDER BY d.id LIMIT ?"
+    )
     rows = conn.execute(
-        f"{_SELECT} FROM {_TABLES} WHERE {' AND '.join(where) or '1'} ORDER BY d.id LIMIT ?",
+        f"{_SELECT} FROM {_TABLES} WHERE d.serial IN ({chosen}) ORDER BY d.id",
         (*parameters, limit + 1),
     ).fetchall()
     more = len(rows) > limit
@@ -297,12 +301,12 @@ def _row(row: Sequence[Any]) -> DeviceRow:
 
 
 def _headline(point: str, value: Value | None, quality: int, time: Time, body: str) -> Headline:
-    face = next(p for p in unpack(body, DeviceFace).points if p.name == point)
+    shown = next(p for p in face(body).points if p.name == point)
     return Headline(
         point=point,
-        title=face.title,
-        value=typed(value, face.type),
-        unit=face.unit,
+        title=shown.title,
+        value=typed(value, shown.type),
+        unit=shown.unit,
         quality=Quality(quality),
         time=time,
     )

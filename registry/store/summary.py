@@ -52,11 +52,10 @@ def summary(
 
     `within` is what the asker may see (None: everything); `on` (ISO date) picks the valid areas.
     """
-    where, parameters = _scope("d.area", area, within)
+    where, parameters = _scope("area", area, within)
     rows = conn.execute(
-        "SELECT d.category, d.kind, d.area, s.state, count(*) FROM device d"  # noqa: S608
-        f" JOIN device_state s ON s.device=d.id WHERE d.lifecycle <> 'retired' AND {where}"
-        " GROUP BY d.category, d.kind, d.area, s.state",
+        "SELECT category, kind, area, state, number FROM device_count"  # noqa: S608
+        f" WHERE number > 0 AND {where}",
         parameters,
     ).fetchall()
     states = dict.fromkeys(DeviceState, 0)
@@ -74,7 +73,23 @@ def summary(
     )
 
 
-_Row = tuple[str, str, str | None, str, int]
+def drift(conn: sqlite3.Connection) -> list[tuple[str, str, str, str, int, int]]:
+    """Return where the counts differ from a recount: (area, category, kind, state, kept, true).
+
+    Empty unless someone wrote to the tables past the triggers; costs a scan.
+    """
+    return conn.execute(
+        "WITH true(area, category, kind, state, number) AS ("
+        " SELECT COALESCE(d.area, ''), d.category, d.kind, s.state, count(*) FROM device d"
+        " JOIN device_state s ON s.device=d.id WHERE d.lifecycle <> 'retired' GROUP BY 1, 2, 3, 4)"
+        " SELECT area, category, kind, state, sum(kept), sum(number) FROM ("
+        "  SELECT area, category, kind, state, number AS kept, 0 AS number FROM device_count"
+        "  UNION ALL SELECT area, category, kind, state, 0, number FROM true)"
+        " GROUP BY 1, 2, 3, 4 HAVING sum(kept) <> sum(number)"
+    ).fetchall()
+
+
+_Row = tuple[str, str, str, str, int]
 
 
 def _scope(column: str, area: str | None, within: tuple[str, ...] | None) -> tuple[str, list[str]]:
@@ -136,10 +151,9 @@ def _children(current: dict[str, Area], area: str | None) -> list[str]:
     return below or [code for code in (area,) if code in current]
 
 
-def _first_shown(
-    code: str | None, current: dict[str, Area], shown: dict[str, list[int]]
-) -> str | None:
+def _first_shown(start: str, current: dict[str, Area], shown: dict[str, list[int]]) -> str | None:
     seen: set[str] = set()
+    code: str | None = start or None
     while code is not None and code not in shown and code not in seen:
         seen.add(code)
         item = current.get(code)

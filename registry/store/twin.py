@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from registry.model import MINUTE, DeviceState, Quality, StatusChange, Time, Value
-from registry.store.codec import DeviceFace, typed, unpack
+from registry.store.codec import face, typed
 from registry.store.transaction import Transaction
 
 LatestTuple = tuple[str, str, Value | None, int, str, Time, Time]
@@ -105,8 +105,8 @@ def touch(tx: Transaction, seen: Iterable[tuple[str, Time]]) -> None:
 def latest(conn: sqlite3.Connection, device: str) -> list[LatestRow]:
     """Return the live values of a device by point name; points without a value are missing."""
     found = conn.execute("SELECT body FROM device WHERE id=?", (device,)).fetchone()
-    face = DeviceFace() if found is None else unpack(found[0], DeviceFace)
-    types = {point.name: point.type for point in face.points}
+    points = () if found is None else face(found[0]).points
+    types = {point.name: point.type for point in points}
     rows = conn.execute(
         "SELECT point, value, quality, reason, source_time, received_time FROM latest"
         " WHERE device=? ORDER BY point",

@@ -109,6 +109,8 @@ class House:
         self.plan = plan or Plan()
         self.connection = database(path, name, f"{name}-epoch")
         self.alive = True
+        self.may_commit = asyncio.Event()
+        self.may_commit.set()
         self.links: list[tuple[str, DeviceState, str]] = []
         self.figures: dict[str, object] = {}
         self.uppers: list[DeviceState] = []
@@ -227,6 +229,7 @@ class House:
         while True:
             jobs = [await self._queue.get()]
             await asyncio.sleep(self.random.random() * 0.004)
+            await self.may_commit.wait()
             while not self._queue.empty() and len(jobs) < 6:
                 jobs.append(self._queue.get_nowait())
             try:

@@ -15,7 +15,7 @@ from cascade.envelope import seal, stow
 from cascade.outbox import MAX_WINDOW
 from cascade.parcel import pack
 from cascade.upstairs import Figures
-from registry.model import Command, Device, DeviceKind, DeviceState, Discovered, Lane
+from registry.model import Command, Device, DeviceState, Discovered, Lane
 from tests.cascade.broker import Broker
 from tests.cascade.house import QUICK, House, until
 from tests.cascade.test_chain import happenings

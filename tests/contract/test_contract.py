@@ -184,3 +184,22 @@ async def test_cancelled_at_any_moment_it_leaves_nothing(harness: Harness) -> No
         life, done=lambda: bool(sinks[-1].values(harness.device(0).id))
     )
     assert rounds > 3
+
+
+async def test_cancelled_while_the_house_is_stuck_it_leaves_nothing(harness: Harness) -> None:
+    device = harness.device(0)
+    async with running(harness, [0]) as house:
+        await house.until_connected()
+        await harness.produce(0, 1.0)
+        await house.sink.until(lambda: 1.0 in house.sink.values(device.id))
+    await harness.produce(0, 2.0)
+    sinks: list[Sink] = []
+
+    async def life() -> None:
+        sink = Sink()
+        sink.hold()
+        sinks.append(sink)
+        await harness.adapter(lambda: None).run(Feed([device]), sink.emit)
+
+    await cancel_everywhere(life, done=lambda: sinks[-1].in_flight > 0)
+    assert all(sink.in_flight == 0 for sink in sinks)

@@ -68,7 +68,8 @@ def test_a_row_shows_device_area_place_and_unit(db: sqlite3.Connection, make: Ma
     row = alarms.get_row(db, "2")
     assert row is not None
     assert (row.device_name, row.area, row.lon, row.unit) == ("", None, 1.0, "")
-    assert alarms.get_row(db, "3") is alarms.get(db, "3") is None
+    assert alarms.get_row(db, "3") is None
+    assert alarms.get(db, "3") is None
 
 
 def test_lists_page_newest_first_without_gap_or_double(db: sqlite3.Connection) -> None:

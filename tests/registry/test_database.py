@@ -117,6 +117,24 @@ def test_a_migration_cut_short_leaves_nothing_behind(
     database.prepare(path, node="edge-1", now=1)
 
 
+def test_an_older_file_is_brought_up_with_its_data(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    raw = sqlite3.connect(path, isolation_level=None)
+    migrate.upgrade(raw, path, version="0001")
+    raw.execute(
+        "INSERT INTO device(id, home, name, kind, category, sensing, area, key_point, lifecycle,"
+        " body, revision, created, updated)"
+        " VALUES('a', 'h', 'n', 'meter', 'gas', 'fixed', '990101', 0, 'active', '{}', 1, 1, 1)"
+    )
+    raw.execute("INSERT INTO device_state(device, state, since) VALUES('a', 'online', 1)")
+    raw.close()
+    database.prepare(path, node="edge-1", now=1)
+    reader = database.open_reader(path)
+    counted = reader.execute("SELECT * FROM device_count").fetchall()
+    reader.close()
+    assert counted == [("990101", "gas", "meter", "online", 1)]
+
+
 def _cut(_sql: str) -> None:
     raise InterruptedError
 

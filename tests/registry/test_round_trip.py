@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.coordinates import to_wgs84
-from registry.exchange.document import Document, read_devices, write_csv, write_yaml
+from registry.exchange.document import Document, Format, read_devices, write_csv, write_yaml
 from registry.exchange.plan import difference
 from registry.model import (
     Area,
@@ -214,9 +214,10 @@ def test_what_a_profile_explains_is_not_written_out() -> None:
 @example("devices:\n- {id: a, place: {lon: 1, lat: .nan}}")
 @example("id,points\na,[1e999]")
 def test_garbage_is_refused_with_a_reason(data: str | bytes) -> None:
-    for format in ("csv", "yaml"):
+    formats: tuple[Format, ...] = ("csv", "yaml")
+    for format in formats:
         try:
-            read_devices(data, format, node="e", profiles={})  # type: ignore[arg-type]
+            read_devices(data, format, node="e", profiles={})
         except Faulty as refused:
             assert all(f.where and f.message for f in refused.faults)  # noqa: PT017
 

@@ -237,3 +237,29 @@ def test_the_summary_equals_a_recount(db: sqlite3.Connection, crowd: dict[str, D
     assert summary.summary(db, within=("980000",)).total == sum(
         (crowd[d].area or "").startswith("98") for d in alive
     )
+
+
+def test_counts_equal_a_recount_whatever_happens(db: sqlite3.Connection, make: MakeDevice) -> None:
+    rng = random.Random(11)
+    for step in range(600):
+        local = str(rng.randrange(12))
+        device = make(
+            local,
+            area=rng.choice(AREAS),
+            category=rng.choice(("water", "gas")),
+            kind=rng.choice((DeviceKind.METER, DeviceKind.SENSOR)),
+            lifecycle=rng.choice((Lifecycle.ACTIVE, Lifecycle.RETIRED, Lifecycle.PLANNED)),
+        )
+        match rng.randrange(5):
+            case 0 | 1:
+                devices.upsert(db, device, via=None, now=step)
+            case 2:
+                state = rng.choice(list(DeviceState))
+                twin.put_status(db, [StatusChange(device=device.id, state=state, since=step)])
+            case 3:
+                devices.retire(db, device.id, now=step)
+            case 4:
+                devices.remove(db, device.id)
+        assert summary.drift(db) == [], step
+    db.execute("UPDATE device_count SET number = number + 1")
+    assert summary.drift(db)

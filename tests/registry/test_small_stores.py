@@ -17,6 +17,7 @@ from registry.model import (
     Receipt,
     Severity,
     ThresholdRule,
+    Value,
 )
 from registry.store import (
     areas,
@@ -106,7 +107,7 @@ def test_misfits_are_bounded_and_what_goes_is_counted(db: sqlite3.Connection) ->
 
 
 def test_readings_set_aside_come_back_once_as_they_were(db: sqlite3.Connection) -> None:
-    values = [1.5, 7, True, False, "text", None]
+    values: list[Value | None] = [1.5, 7, True, False, "text", None]
     rows: list[aside.AsideRow] = [("d", "p", v, 1, "why", 10, 20) for v in values]
     aside.put(db, [*rows, ("e", "p", 1.0, 0, "", 10, 20)])
     assert aside.waiting(db) == {"d": 6, "e": 1}

@@ -76,7 +76,6 @@ def test_mistakes_are_told_with_their_line_and_path() -> None:
         "    points:\n"
         "      - {name: level}\n"
         "      - name: two words\n"
-        "        scale: .inf\n"
         "    tags: [x, 3, [y]]\n"
         "  - 17\n"
         "  - {id: b, name: B, kind: meter, name: C}\n"
@@ -87,11 +86,10 @@ def test_mistakes_are_told_with_their_line_and_path() -> None:
         "line 4, rules[0].limit: 'x' does not fit",
         "line 7, devices[0].nmae: is unknown",
         "line 6, devices[0].name: is missing",
-        "line 13, devices[0].tags[2]: ['y'] does not fit",
+        "line 12, devices[0].tags[2]: ['y'] does not fit",
         "line 11, devices[0].points[1].name: 'two words' does not fit",
-        "line 12, devices[0].points[1].scale: inf does not fit",
-        "line 14, devices[1]: is no mapping",
-        "line 15, devices[2].name: is given twice",
+        "line 13, devices[1]: is no mapping",
+        "line 14, devices[2].name: is given twice",
     ]
 
 
@@ -118,6 +116,14 @@ def test_mistakes_are_told_with_their_line_and_path() -> None:
         ("devices: [{id: b, name: n, kind: meter, codes: 3}]", "line 1, devices[0].codes: 3 does"),
         ("devices: [{id: b, name: n, kind: meter, with: 3}]", "line 1, devices[0].with: is no map"),
         ("devices: [{id: b, name: n, kind: meter, place: 3}]", "line 1, devices[0].place: 3 does"),
+        (
+            "devices: [{id: a, place: {lon: .nan}}]",
+            "line 1, devices[0].place.lon: .nan is no finite",
+        ),
+        (
+            "devices: [{id: a, points: [{scale: 1.0e+999}]}]",
+            "line 1, devices[0].points[0].scale: 1.0e+999 is",
+        ),
         ("rules: [{id: a}, {id: a}]", "line 1, rules[0].point: is missing"),
     ],
 )

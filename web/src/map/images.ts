@@ -31,7 +31,8 @@ function picture(size: number, scale: number, draw: Draw): ImageData {
   const side = Math.ceil(size * ratio)
   const canvas = document.createElement('canvas')
   canvas.width = canvas.height = side
-  const ctx = canvas.getContext('2d')
+  // In main memory: reading back from a graphics card that is busy drawing the map is slow.
+  const ctx = canvas.getContext('2d', { willReadFrequently: true })
   if (!ctx) throw new Error('This browser draws no 2D canvas.')
   ctx.scale(ratio, ratio)
   draw(ctx, side / ratio / 2)
