@@ -51,9 +51,7 @@ def check(device: Device) -> Iterable[Fault]:
     entry = find(link.protocol)
     if entry is None:
         known = ", ".join([*(e.kind for e in CATALOGUE), PUSHED])
-        return [
-            Fault(where="link.protocol", message=f"unknown: {link.protocol!r}", expected=known)
-        ]
+        return [Fault(where="link.protocol", message=f"unknown: {link.protocol!r}", expected=known)]
     if urlsplit(link.endpoint).scheme not in entry.schemes:
         expected = " or ".join(f"{scheme}://..." for scheme in entry.schemes)
         return [

@@ -34,6 +34,7 @@ from gateway.api.sessions import LoginBrake, Sessions, Tokens
 from gateway.api.settings import ApiSettings
 from gateway.api.stream import IDLE, StreamController
 from gateway.api.values import ValuesController
+from gateway.commit import StoreFailed
 from registry.model import Fault, Faulty
 
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
@@ -138,6 +139,7 @@ def _handlers() -> dict[int | type[Exception], Any]:
     return {
         HTTPException: errors.on_http_error,
         Faulty: errors.on_faulty,
+        StoreFailed: errors.on_store_failed,
         msgspec.ValidationError: errors.on_bad_body,
         RecursionError: errors.on_deep_body,
         500: errors.on_crash,

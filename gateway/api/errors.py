@@ -13,6 +13,7 @@ from litestar.types import Scope
 from msgspec import Struct
 
 from gateway.api.gate import Refusal
+from gateway.commit import StoreFailed
 from registry.model import Faulty
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,11 @@ def on_faulty(request: Request[Any, Any, Any], error: Faulty) -> Response[ErrorA
         ErrorField(where=f.where, message=f.message, expected=f.expected) for f in error.faults
     ]
     return _answer(request, 400, "refused", str(error), fields)
+
+
+def on_store_failed(request: Request[Any, Any, Any], error: StoreFailed) -> Response[ErrorAnswer]:
+    """Answer when the disk or the database refused: nothing of the request is stored."""
+    return _answer(request, 503, "not_stored", str(error), None, {"Retry-After": "5"})
 
 
 def on_bad_body(

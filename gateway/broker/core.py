@@ -19,7 +19,9 @@ from gateway.broker.access import Access
 from gateway.broker.streams import PacketReader
 
 LISTENER: Final = "default"
-_BUSY: Final = 2_000
+_WINDOW: Final = 2_000
+"""Messages under way to one client at a time."""
+_UNANSWERED: Final = "ganzhi.unanswered"
 
 
 class CoreBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
@@ -31,6 +33,7 @@ class CoreBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
         self._access = access
         self._max_queued = max_queued
         self._dropped = dropped
+        self._window = min(_WINDOW, max_queued)
         self._under_way: dict[str, int] = {}
 
     @property
@@ -100,15 +103,17 @@ class CoreBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
                     self._tasks_queue.append(task)
 
     async def _publish_session_retained_messages(self, session: Session) -> None:
-        """Send what came while the client was away; it is no retained message to the client."""
-        for _ in range(session.retained_messages.qsize()):
-            kept = session.retained_messages.get_nowait()
-            handler = self._get_handler(session)
-            if handler is not None:
-                task = asyncio.ensure_future(
-                    handler.mqtt_publish(kept.topic, kept.data, kept.qos, False)
-                )
-                self._tasks_queue.append(task)
+        """Send what came while the client was away; it is no retained message to the client.
+
+        What an earlier connection left without an answer goes first.
+        """
+        unanswered = session.attributes.pop(_UNANSWERED, [])
+        waiting = [session.retained_messages.get_nowait() for _ in range(_size(session))]
+        for topic, data, qos in unanswered:
+            self._queue(session, topic, data, qos)
+        for kept in waiting:
+            self._queue(session, kept.topic, kept.data, kept.qos)
+        self._pump(session)
 
     async def _retain_broadcast_message(
         self, broadcast: dict[str, Any], qos: int, target_session: Session
@@ -116,12 +121,23 @@ class CoreBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
         self._queue(target_session, broadcast["topic"], broadcast["data"], qos)
 
     def _queue(self, session: Session, topic: str, data: bytes | bytearray, qos: int) -> None:
-        """Keep a message for a client that is away."""
-        waiting = session.retained_messages
-        while waiting.qsize() >= self._max_queued:
-            waiting.get_nowait()
+        """Keep a message for a client that is away or slow; the oldest give way."""
+        while _size(session) >= self._max_queued:
+            session.retained_messages.get_nowait()
             self._dropped("queue_full")
-        waiting.put_nowait(RetainedApplicationMessage(None, topic, data, qos))
+        session.retained_messages.put_nowait(RetainedApplicationMessage(None, topic, data, qos))
+
+    def _pump(self, session: Session) -> None:
+        """Send what waits for a connected client, as far as its window is open."""
+        handler = super()._get_handler(session)
+        if handler is None or session.transitions.state != "connected":
+            return
+        client_id = session.client_id or ""
+        while _size(session) and self._under_way.get(client_id, 0) < self._window:
+            kept = session.retained_messages.get_nowait()
+            self._under_way[client_id] = self._under_way.get(client_id, 0) + 1
+            message = (kept.topic, bytes(kept.data), kept.qos or 0, False)
+            self._tasks_queue.append(asyncio.ensure_future(self._send(handler, session, message)))
 
     def _get_handler(self, session: Session) -> Any:
         handler = super()._get_handler(session)
@@ -133,27 +149,51 @@ class CoreBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
         session: Session,
         message: tuple[str, bytes, int, bool],
     ) -> OutgoingApplicationMessage | None:
-        """Send one message; what a kept session did not acknowledge is sent again later."""
-        topic, data, qos, retain = message
+        """Send one message (topic, data, QoS, retain), behind those that wait already."""
         client_id = session.client_id or ""
-        under_way = self._under_way.get(client_id, 0)
-        keep = qos > 0 and not session.clean_session
-        if under_way >= min(_BUSY, self._max_queued):
-            self._dropped("slow_client")
-            if keep:
+        if _size(session) or self._under_way.get(client_id, 0) >= self._window:
+            topic, data, qos, _ = message
+            if qos > 0:
                 self._queue(session, topic, data, qos)
+                self._pump(session)
+            else:
+                self._dropped("slow_client")
             return None
-        self._under_way[client_id] = under_way + 1
+        self._under_way[client_id] = self._under_way.get(client_id, 0) + 1
+        return await self._send(handler, session, message)
+
+    async def _send(
+        self,
+        handler: BrokerProtocolHandler,
+        session: Session,
+        message: tuple[str, bytes, int, bool],
+    ) -> OutgoingApplicationMessage | None:
+        """Send a message that is counted as under way; without an answer it comes again
+        with the next connection of a kept session."""
+        topic, data, qos, retain = message
         try:
             return await handler.mqtt_publish(topic, data, qos, retain)
         except (TimeoutError, asyncio.CancelledError, AMQTTError, ProtocolHandlerError):
-            if keep:
-                self._queue(session, topic, data, qos)
+            if qos > 0 and not session.clean_session:
+                self._remember(session, (topic, data, qos))
             return None
         finally:
+            client_id = session.client_id or ""
             self._under_way[client_id] -= 1
             if not self._under_way[client_id]:
                 del self._under_way[client_id]
+            self._pump(session)
+
+    def _remember(self, session: Session, message: tuple[str, bytes, int]) -> None:
+        unanswered = session.attributes.setdefault(_UNANSWERED, [])
+        unanswered.append(message)
+        if len(unanswered) > self._max_queued:
+            del unanswered[0]
+            self._dropped("queue_full")
+
+
+def _size(session: Session) -> int:
+    return int(session.retained_messages.qsize())
 
 
 class _Delivery:

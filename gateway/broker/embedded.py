@@ -212,8 +212,6 @@ class EmbeddedBroker:
                 log.warning("cut off MQTT client %r: %s", client_id, packets.ended)
             if client_id and self._live.get(client_id) is live:
                 del self._live[client_id]
-                if core.is_clean(client_id):
-                    await core.forget(client_id)
             live.ended.set()
 
     async def _room(self) -> None:

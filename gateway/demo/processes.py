@@ -60,13 +60,17 @@ class Processes:
         return self._running[name].pid
 
     async def stop(self) -> None:
-        """End all: the last one started first; what does not end in time is killed."""
-        for name in reversed(list(self._running)):
-            process = self._running.pop(name)
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    await asyncio.wait_for(process.wait(), _PATIENCE)
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+        """End all at once; what does not end in time is killed."""
+        running, self._running = self._running, {}
+        await asyncio.gather(*(_end(process) for process in running.values()))
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), _PATIENCE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

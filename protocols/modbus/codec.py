@@ -7,6 +7,7 @@ block, as received and with the bytes of each register swapped, read big- or lit
 
 import math
 import struct
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -69,6 +70,7 @@ _CODES: Final = {
 _BIG: Final = {kind: struct.Struct(">" + code) for kind, code in _CODES.items()}
 _LITTLE: Final = {kind: struct.Struct("<" + code) for kind, code in _CODES.items()}
 _FLOATS: Final = (Kind.FLOAT32, Kind.FLOAT64)
+_GREATEST: Final = sys.float_info.max
 _INT64: Final = (-(2**63), 2**63 - 1)
 
 
@@ -188,16 +190,14 @@ def encode_bit(value: Value) -> bool:
 def _raw_of(form: Form, value: Value) -> float:
     if form.value is ValueType.BOOL:
         return int(encode_bit(value))
-    if isinstance(value, bool | str) or not math.isfinite(value):
-        raise Unfit(f"{value!r} is no number; the point is {form.value}")
+    if isinstance(value, bool | str) or not abs(value) <= _GREATEST:
+        raise Unfit(f"{value!r:.64} is no number; the point is {form.value}")
     raw = value if form.offset == 0 else value - form.offset
     if form.scale != 1:
         raw = raw / form.scale
-    if form.kind in _FLOATS:
-        return float(raw)
     if not math.isfinite(raw):
         raise Unfit(f"{value} does not fit {form.kind}{_span(form)}")
-    return round(raw)
+    return float(raw) if form.kind in _FLOATS else round(raw)
 
 
 def _span(form: Form) -> str:

@@ -1,6 +1,7 @@
 """OPC UA's values, grades and moments as the house's, and back; no library needed."""
 
 import math
+import sys
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -25,6 +26,8 @@ _INTEGERS: Final = {
     "Int64": _INT64,
     "UInt64": (0, 2**64 - 1),
 }
+_WIDEST: Final = 2**64
+_GREATEST: Final = sys.float_info.max
 _FLOAT_MAX: Final = 3.4028235677973366e38
 
 
@@ -85,6 +88,8 @@ def fit(form: Form, raw: object) -> Value:
         raise Unfit(f"the node holds {_name(raw)}, the point is bool")
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise Unfit(f"the node holds {_name(raw)}, the point is {form.value}")
+    if isinstance(raw, int) and abs(raw) > _WIDEST:
+        raise Unfit("the node holds a number beyond 64 bits")
     return _scaled(form, raw)
 
 
@@ -150,8 +155,8 @@ def raw_of(form: Form, value: Value, kind: str) -> bool | int | float | str:
         return value
     if kind not in _INTEGERS and kind not in ("Float", "Double"):
         raise Unfit(f"a node of type {kind} cannot be written from here")
-    if isinstance(value, bool | str) or not math.isfinite(value):
-        raise Unfit(f"{value!r} is no number; the node is {kind}")
+    if isinstance(value, bool | str) or not abs(value) <= _GREATEST:
+        raise Unfit(f"{value!r:.64} is no number; the node is {kind}")
     return _number(form, value, kind)
 
 

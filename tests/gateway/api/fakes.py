@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.api.changelog import ChangeLog, Changes
 from gateway.api.ports import EndpointView, HistoryColumns, LinkView
+from gateway.inventory import Format, Taken
 from gateway.metrics import Metrics
 from registry.model import (
     SECOND,
@@ -174,6 +175,9 @@ class FakeNode:
 
     async def delete_rule(self, rule_id: str) -> bool:
         return rules.remove(self.writer, rule_id)
+
+    async def take_in(self, data: bytes, format: Format, *, dry_run: bool, complete: bool) -> Taken:
+        raise Faulty([Fault(where="file", message="is not taken by this fake")])
 
     def endpoints(self) -> Sequence[EndpointView]:
         return [

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.api.settings import ApiSettings
+from gateway.commit import StoreFailed
 from tests.gateway.api.conftest import Start
 from tests.gateway.api.fakes import ALARM, VALVE, WELL, FakeNode
 
@@ -128,6 +129,19 @@ async def test_a_crash_is_told_without_detail(
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert answer.json()["error"]["request_id"] == "abc-1"
+
+
+async def test_a_full_disk_is_told_and_may_be_retried(
+    node: FakeNode, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(events: object) -> None:
+        raise StoreFailed("not stored: database or disk is full")
+
+    monkeypatch.setattr(node, "emit", refuse)
+    answer = await client.post(f"{API}/reports", json={"device": VALVE.id, "text": "x"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+    assert answer.json()["error"]["code"] == "not_stored"
 
 
 async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient) -> None:

@@ -84,6 +84,9 @@ class Client:
             return True
         return False
 
+    def acknowledge(self, message: mqtt.MQTTMessage) -> None:
+        self.paho.ack(message.mid, message.qos)
+
     async def gone(self) -> int:
         return int(await self._event("gone"))
 
@@ -111,7 +114,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def broker_port(metrics: Metrics) -> AsyncIterator[int]:
     """A running broker."""
-    settings = BrokerSettings(port=0, max_packet=65_536, connect_timeout=1, max_queued=50)
+    settings = BrokerSettings(port=0, max_packet=65_536, connect_timeout=1, max_queued=300)
     broker = EmbeddedBroker(settings, USERS, table(RIGHTS), metrics)
     port = await broker.start()
     yield port

@@ -11,7 +11,7 @@ from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.settings import BrokerSettings
 from gateway.metrics import Metrics
 from registry.model import Faulty
-from tests.gateway.broker.conftest import Connect
+from tests.gateway.broker.conftest import RIGHTS, USERS, Client, Connect
 
 
 async def test_nobody_is_anonymous(client: Connect, metrics: Metrics) -> None:
@@ -209,12 +209,35 @@ async def test_the_queue_of_an_absent_client_is_bounded(client: Connect, metrics
     await reader.connect()
     await reader.subscribe("a/b")
     await reader.close()
-    for number in range(60):
-        await city.publish("a/b", str(number).encode())
+    for number in range(310):
+        city.paho.publish("a/b", str(number), 1)
+    await city.publish("a/b", b"310")
     back = client("devices", "reader", clean=False)
     await back.connect()
-    assert [int((await back.message()).payload) for _ in range(50)] == list(range(10, 60))
-    assert metrics.value("broker_dropped_total", reason="queue_full") == 10
+    assert [int((await back.message()).payload) for _ in range(300)] == list(range(11, 311))
+    assert metrics.value("broker_dropped_total", reason="queue_full") == 11
+
+
+async def test_a_slow_client_gets_everything_once_it_answers() -> None:
+    settings = BrokerSettings(port=0, max_queued=20)
+    broker = EmbeddedBroker(settings, USERS, table(RIGHTS), Metrics())
+    port = await broker.start()
+    city, reader = Client(port, "city"), Client(port, name="reader", clean=False, acks=False)
+    await city.connect()
+    await reader.connect()
+    await reader.subscribe("a/b")
+    for number in range(39):
+        city.paho.publish("a/b", str(number), 1)
+    await city.publish("a/b", b"39")
+    got = []
+    for _ in range(40):
+        message = await reader.message()
+        got.append(int(message.payload))
+        reader.acknowledge(message)
+    assert got == list(range(40))
+    await reader.close()
+    await city.close()
+    await broker.stop()
 
 
 async def test_mosquitto_speaks_with_it(client: Connect, broker_port: int) -> None:

@@ -3,11 +3,16 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from protocols import opcua
@@ -24,50 +29,60 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@cache
+def nursery() -> tuple[str, subprocess.Popen[bytes]]:
+    """Start the process that bears servers, once; it ends when this process does."""
+    path = str(Path(tempfile.mkdtemp()) / "nursery")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.protocols.opcua.server", path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return path, process
+
+
 class Peer:
     """An asyncua server that can be told, killed, frozen and started again on its port."""
 
     def __init__(self, nodes: Mapping[str, tuple[str, Any]], **layout: Any) -> None:
         self.port = free_port()
         self.endpoint = f"opc.tcp://127.0.0.1:{self.port}/demo"
-        self.layout: dict[str, Any] = {"nodes": nodes, **layout}
-        self._process: asyncio.subprocess.Process | None = None
+        self.layout: dict[str, Any] = {"port": self.port, "nodes": nodes, **layout}
+        self._pid = 0
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.protocols.opcua.server",
-            str(self.port),
-            json.dumps(self.layout),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert await self._answer() == b"ready\n"
+        path, _ = await asyncio.to_thread(nursery)
+        self._reader, self._writer = await asyncio.open_unix_connection(path)
+        self._pid = int(await self._say(self.layout))
 
-    async def _answer(self) -> bytes:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        return await self._process.stdout.readline()
+    async def _say(self, message: Mapping[str, Any]) -> bytes:
+        self._writer.write(json.dumps(message).encode() + b"\n")
+        return await self._reader.readline()
 
     async def tell(self, **order: Any) -> None:
         """Give the server an order (see server.py); return when it is done."""
         async with self._turn:
-            assert self._process is not None
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            assert await self._answer() == b"ok\n"
+            assert await self._say(order) == b"ok\n"
 
     def signal(self, number: int) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
     async def stop(self) -> None:
+        if not self._pid:
+            return
         self.signal(signal.SIGKILL)
-        if self._process is not None:
-            await self._process.wait()
-            self._process = None
+        self._pid = 0
+        with contextlib.suppress(ConnectionError):
+            while await self._reader.readline():
+                pass
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 @asynccontextmanager

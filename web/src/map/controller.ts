@@ -16,6 +16,8 @@ import { buildStyle, EMPTY, type Look, type Relief } from './style'
 setWorkerUrl(workerUrl)
 
 const FLIGHT_MS = 600
+/** Markers are pushed off the discs this often while data comes in without a rest. */
+const SETTLE_MS = 500
 /** So many others are in the frame when a device is brought close. */
 const NEIGHBOURS = 9
 const HIT = ['alarms', 'selected', 'tiles', 'clusters']
@@ -43,6 +45,7 @@ export class MapController {
   private areas: FeatureCollection | undefined
   private look: Look
   private counties = false
+  private settled = 0
 
   constructor(
     container: HTMLElement,
@@ -83,7 +86,11 @@ export class MapController {
       const image = drawImage(id, this.look.scale)
       if (image && !map.hasImage(id)) map.addImage(id, image, { pixelRatio: devicePixelRatio })
     })
-    map.on('render', () => this.events.frame())
+    map.on('render', () => {
+      this.events.frame()
+      const due = performance.now() - this.settled > SETTLE_MS
+      if (due && !map.isMoving() && map.areTilesLoaded()) this.settle()
+    })
     map.on('idle', () => this.settle())
     map.on('click', (event: MapMouseEvent) => void this.clicked(event))
     map.on('mousemove', (event: MapMouseEvent) => {
@@ -145,6 +152,7 @@ export class MapController {
 
   /** Read where the discs are now, push the alarm markers to their edges, then report rest. */
   private settle(): void {
+    this.settled = performance.now()
     const { scale } = this.look
     const layers = ['clusters', 'tiles', 'selected'].filter((id) => this.map.getLayer(id))
     this.discs = this.map.queryRenderedFeatures({ layers }).map((feature) => {
@@ -205,6 +213,20 @@ export class MapController {
         event.point,
       )
     else this.map.easeTo({ center: at, zoom: Math.min(zoom + 0.3, 17), duration: FLIGHT_MS })
+  }
+
+  /** Wait until everything that lies in the frame is drawn, even if data keeps coming in. */
+  drawn(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!this.map.isStyleLoaded() || !this.map.areTilesLoaded()) return
+        this.map.off('render', check)
+        this.map.off('idle', check)
+        resolve()
+      }
+      this.map.on('render', check)
+      this.map.on('idle', check)
+    })
   }
 
   /** County names are drawn once the font has their characters. */
