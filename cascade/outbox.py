@@ -22,6 +22,7 @@ MAX_WINDOW: Final = 64
 """No sender ever has more envelopes of a lane under way; this many of the oldest are never
 dropped, because the upper tier may have stored them already."""
 _STONE: Final = 192
+_COUNTED: Final = 2_000
 _T: Final = Lane.TELEMETRY.value
 
 
@@ -67,7 +68,8 @@ class Stream(Struct, frozen=True, kw_only=True):
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
-    """What waits in a lane. `oldest` is when its oldest envelope was made, 0 if none waits."""
+    """What waits in a lane. `oldest` is when its oldest envelope was made, 0 if none waits;
+    `readings` is an estimate from the oldest 2,000 envelopes if more wait."""
 
     rows: int
     bytes: int
@@ -179,14 +181,22 @@ def backlog(connection: Transaction) -> dict[Lane, Backlog]:
     """Return what waits in every lane."""
     found = {}
     for lane, stream in streams(connection).items():
-        rows, readings = connection.execute(
-            "SELECT COUNT(*), COALESCE(SUM(readings), 0) FROM outbox WHERE lane=?", (lane.value,)
+        (rows,) = connection.execute(
+            "SELECT COUNT(*) FROM outbox WHERE lane=?", (lane.value,)
+        ).fetchone()
+        (readings,) = connection.execute(
+            "SELECT COALESCE(SUM(readings), 0) FROM (SELECT readings FROM outbox"
+            " WHERE lane=? ORDER BY sequence LIMIT ?)",
+            (lane.value, _COUNTED),
         ).fetchone()
         oldest = connection.execute(
             "SELECT created FROM outbox WHERE lane=? ORDER BY sequence LIMIT 1", (lane.value,)
         ).fetchone()
         found[lane] = Backlog(
-            rows=rows, bytes=stream.bytes, readings=readings, oldest=oldest[0] if oldest else 0
+            rows=rows,
+            bytes=stream.bytes,
+            readings=readings * rows // _COUNTED if rows > _COUNTED else readings,
+            oldest=oldest[0] if oldest else 0,
         )
     return found
 

@@ -11,7 +11,7 @@ from protocols import catalogue
 from registry.exchange.document import Document, read_devices
 from registry.exchange.plan import Difference, difference
 from registry.model import Discovered, Event, Faulty
-from registry.store import areas, profiles, rules
+from registry.store import areas, devices, profiles, rules
 from registry.store.transaction import Transaction
 
 _CHUNK: Final = 500
@@ -82,7 +82,7 @@ async def take_in(core: Core, document: Document, *, complete: bool = False) -> 
         StoreFailed: the disk refused; what was stored by then stays.
     """
     found = compare(core, document, complete=complete)
-    edited = await core.write(lambda tx: _tables(tx, document))
+    edited = await core.write(lambda tx: _tables(tx, document, found))
     changed = [Discovered(device=device) for device in found.devices]
     for start in range(0, len(changed), _CHUNK):
         chunk: Sequence[Event] = changed[start : start + _CHUNK]
@@ -101,7 +101,8 @@ def preview(core: Core, document: Document, *, complete: bool = False) -> Taken:
     return _taken(compare(core, document, complete=complete), (0, 0, 0))
 
 
-def _tables(tx: Transaction, document: Document) -> tuple[int, int, int]:
+def _tables(tx: Transaction, document: Document, found: Difference) -> tuple[int, int, int]:
+    devices.release(tx, found.devices)
     return (
         sum(areas.put(tx, area) for area in document.areas),
         sum(profiles.put(tx, profile) for profile in document.profiles),

@@ -125,14 +125,16 @@ class Pipeline:
         write.samples += fitted.samples
         self._set_aside(write, fitted)
         moved, alarms, statuses = self._consequences(fitted.samples, now, write.historical)
-        for event in (*statuses, *moved):
-            write.steps.append(self._rows.step(event))
+        for status in statuses:
+            write.steps.append(self._rows.step(status))
+        for move in moved:
+            write.steps.append(self._rows.guarded(self._rows.step(move), move.device, source))
         for alarm in alarms:
-            write.steps.append(lambda tx, a=alarm: self._book.own(tx, a))  # type: ignore[misc]
+            write.steps.append(self._raise(alarm, source))
 
     def _consequences(
         self, samples: Sequence[Sample], now: int, historical: bool
-    ) -> tuple[list[Event], list[Alarm], list[StatusChange]]:
+    ) -> tuple[list[Moved], list[Alarm], list[StatusChange]]:
         if historical or not samples:
             return [], [], []
         statuses = self._presence.observed({s.device for s in samples}, now, time.monotonic_ns())
@@ -180,17 +182,25 @@ class Pipeline:
             case Alarm():
                 heard = self._presence.observed([event.device], self._now(), time.monotonic_ns())
                 write.steps += [self._rows.step(change) for change in heard]
-                write.steps.append(lambda tx: self._book.own(tx, event))
+                write.steps.append(self._raise(event, self._node))
             case _:
                 self._take_common(write, event, via=None)
+
+    def _raise(self, alarm: Alarm, source: str) -> Step:
+        return self._rows.guarded(lambda tx: self._book.own(tx, alarm), alarm.device, source)
 
     def _take_common(self, write: Write, event: Event, via: str | None) -> None:
         """What is stored the same way wherever it comes from."""
         match event:
             case AlarmAcknowledged():
                 write.steps.append(self._rows.acknowledged(self._book, event))
-            case Discovered() | StatusChange() | Moved() | Command() | Outcome():
-                write.steps.append(self._rows.step(event, via))
+            case Discovered():
+                step = self._rows.step(event, via)
+                source = via or self._node
+                write.steps.append(self._rows.guarded(step, event.device.id, source))
+            case StatusChange() | Moved() | Command() | Outcome():
+                step = self._rows.step(event, via)
+                write.steps.append(self._rows.guarded(step, event.device, via or self._node))
             case Misfit():
                 self._misfits.inc(source=_short(event.source), reason=event.reason.value)
                 write.steps.append(self._rows.step(event))
@@ -211,10 +221,13 @@ class Pipeline:
                     write.historical = write.historical or event.historical
                     self._set_aside(write, fitted)
                 case Alarm():
-                    write.steps.append(lambda tx, a=event: self._book.cascaded(tx, a))  # type: ignore[misc]
+                    write.steps.append(self._cascaded(event, source))
                 case _:
                     self._take_common(write, event, via=mark.source)
         await self._commit([write], source)
+
+    def _cascaded(self, alarm: Alarm, source: str) -> Step:
+        return self._rows.guarded(lambda tx: self._book.cascaded(tx, alarm), alarm.device, source)
 
     def _set_aside(self, write: Write, fitted: Fitted) -> None:
         if not fitted.aside:

@@ -57,7 +57,8 @@ class Rows:
                 case StatusChange():
                     return twin.put_status(tx, [event])
                 case Discovered():
-                    return self._discovered(tx, event, via)
+                    change = devices.upsert(tx, event.device, via=via, now=self._now())
+                    return (event,) if change is not devices.Change.SAME else ()
                 case Moved():
                     return (event,) if devices.move(tx, event) else ()
                 case Command():
@@ -103,20 +104,24 @@ class Rows:
 
         return write
 
-    def _discovered(self, tx: Transaction, event: Discovered, via: str | None) -> Sequence[Event]:
-        try:
-            change = devices.upsert(tx, event.device, via=via, now=self._now())
-        except Faulty as error:
-            conflict = Misfit(
-                source=via or event.device.home,
-                reason=MisfitReason.FORBIDDEN,
-                detail=f"device {event.device.id} not taken: {error}"[:1000],
-                time=self._now(),
-                device=event.device.id,
-            )
-            misfits.add(tx, [conflict])
-            return ()
-        return (event,) if change is not devices.Change.SAME else ()
+    def guarded(self, step: Step, device: str, source: str) -> Step:
+        """Return a step that keeps aside what the registry refuses, instead of failing all."""
+
+        def write(tx: Transaction) -> Sequence[Event]:
+            try:
+                return step(tx)
+            except Faulty as error:
+                refused = Misfit(
+                    source=source,
+                    reason=MisfitReason.FORBIDDEN,
+                    detail=f"the registry does not take this: {error}"[:1000],
+                    time=self._now(),
+                    device=device,
+                )
+                misfits.add(tx, [refused])
+                return ()
+
+        return write
 
     @staticmethod
     def set_aside(samples: Sequence[Sample], found: Sequence[Misfit]) -> Step:

@@ -34,6 +34,7 @@ def build(*, always: bool = False) -> None:
         stamps.done("npm", lock)
     with step("Building the screen"):
         run([*npm, "run", "build"], cwd=WEB, env=env, quiet=True)
+        (BUILT / "licences.txt").write_text(licences(), encoding="utf-8")
     stamps.done("screen", mark)
 
 
@@ -104,6 +105,23 @@ def _parse(text: str) -> Version:
     parts = [int(part) for part in re.findall(r"\d+", text)[:3]]
     major, minor, patch = [*parts, 0, 0, 0][:3]
     return major, minor, patch
+
+
+def licences() -> str:
+    """Return the licences of all that is built into the screen, as they ask to be passed on."""
+    packages = json.loads((WEB / "package-lock.json").read_text())["packages"]
+    built_in = sorted(name for name, entry in packages.items() if name and not entry.get("dev"))
+    texts = [
+        f"{name.removeprefix('node_modules/')} {packages[name]['version']}\n\n{_read(file)}"
+        for name in built_in
+        for file in sorted([*(WEB / name).glob("*"), *(WEB / name).glob("licenses/*")])
+        if file.is_file() and file.name.lower().startswith(("licence", "license", "notice"))
+    ]
+    return f"\n\n{'=' * 78}\n\n".join(texts)
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _sources() -> Iterator[Path]:

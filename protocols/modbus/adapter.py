@@ -1,6 +1,7 @@
 """The Modbus adapter: one connection, all its units, polled and written."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ class ModbusAdapter:
         Raises:
             Faulty: they cannot be used.
         """
+        _hush("pymodbus")
         self._context = context
         self._endpoint = parse_endpoint(context.endpoint)
         self._settings = parse_settings(context.settings)
@@ -161,6 +163,13 @@ class _Once:
         if not self._done:
             self._done = True
             self._context.connected()
+
+
+def _hush(library: str) -> None:
+    """Keep a library from logging each silence and lost link: the house says it once."""
+    logger = logging.getLogger(library)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
 
 
 async def _follow(devices: DeviceFeed, poller: Poller) -> None:

@@ -1,6 +1,7 @@
 """The OPC UA adapter: one session, its subscriptions, writes and calls."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ class OpcUaAdapter:
         faults = check_endpoint(context.endpoint)
         if faults:
             raise Faulty(faults)
+        _hush("asyncua")
         self._context = context
         self._settings = parse_settings(context.settings)
         self._notebook = Notebook()
@@ -208,6 +210,13 @@ def agreed(devices: Mapping[str, Device]) -> str:
             f"link.address.security: {listed}"
         )
     return next(iter(asked))
+
+
+def _hush(library: str) -> None:
+    """Keep a library from logging each lost link with a traceback: the house says it once."""
+    logger = logging.getLogger(library)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
 
 
 async def _pump(monitor: Monitor, intake: Intake, emit: Emit) -> None:

@@ -35,6 +35,10 @@ class Unfit(ValueError):
     """A value cannot be taken or given; the text says why and what would fit."""
 
 
+class NoNumber(Unfit):
+    """The node holds not-a-number or infinity, as some do while their sensor is broken."""
+
+
 class Form(Struct, frozen=True, kw_only=True):
     """What a point expects of its node."""
 
@@ -104,7 +108,7 @@ def _scaled(form: Form, raw: float) -> Value:
         return int(whole)
     value = _multiply(raw, form.scale) + form.offset
     if not math.isfinite(value):
-        raise Unfit(f"the node holds {raw}, which gives no number")
+        raise NoNumber(f"the node holds {raw}, which gives no number")
     return float(value)
 
 

@@ -8,7 +8,7 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
 from protocols.opcua.address import Slot
-from protocols.opcua.codec import Unfit, fit, grade, moment, overflowed
+from protocols.opcua.codec import NoNumber, Unfit, fit, grade, moment, overflowed
 from protocols.opcua.session import status_name, status_words
 from registry.model import (
     DeviceState,
@@ -138,6 +138,9 @@ class Intake:
                 continue
             try:
                 value = fit(slot.form, raw)
+            except NoNumber as reason:
+                columns.add(slot, None, time, Quality.BAD, str(reason))
+                continue
             except Unfit as reason:
                 self._unfit(slot, str(reason), raw, events, columns, time)
                 continue

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -144,6 +145,9 @@ class Session:
             Refused: it will not have us.
         """
         credential = self._credential
+        host = urlsplit(self._url).hostname or ""
+        if credential and credential.hosts and host not in credential.hosts:
+            raise Refused(f"the credential may not be sent to {host}: add it to its hosts")
         if credential and credential.username:
             self._client.set_user(credential.username)
             self._client.set_password(credential.password)

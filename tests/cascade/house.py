@@ -116,6 +116,7 @@ class House:
         self.uppers: list[DeviceState] = []
         self.came_down: list[Event] = []
         self.republished = 0
+        self.refuse = 0
         self.known: list[Discovered] = []
         self._clients: list[Client] = []
         self._queue: asyncio.Queue[tuple[Sequence[Event], asyncio.Future[None]]] = asyncio.Queue()
@@ -245,6 +246,9 @@ class House:
     def _commit(self, tx: Transaction, batches: Sequence[Sequence[Event]]) -> None:
         for events in batches:
             marks = [e for e in events if isinstance(e, Mark)]
+            if marks and self.refuse:
+                self.refuse -= 1
+                continue
             if not all(self._advance(tx, mark) for mark in marks):
                 continue
             rest = [e for e in events if not isinstance(e, Mark)]

@@ -11,7 +11,7 @@ from cascade import control, outbox, topics
 from cascade.bus import BusMessage
 from cascade.control import Farewell, Heartbeat
 from cascade.downlink import Downlink
-from cascade.envelope import seal, stow
+from cascade.envelope import open_sealed, seal, stow
 from cascade.outbox import MAX_WINDOW
 from cascade.parcel import pack
 from cascade.upstairs import Figures
@@ -249,6 +249,31 @@ async def test_an_upper_tier_that_lost_its_data_is_told_everything_again(pair: P
     assert city.connection.execute("SELECT * FROM violation").fetchall() == []
 
 
+async def test_its_devices_come_before_what_waits_for_them(pair: Pair) -> None:
+    city, edge = pair.city(), pair.edge()
+    live_through(edge, 0, 5)
+    await until(lambda: not edge.waiting())
+    await city.gone()
+    for file in pair.folder.glob("city.db*"):
+        file.unlink()
+    live_through(edge, 5, 10)
+    held = True
+
+    def definition(message: BusMessage) -> bool:
+        if not held or not message.topic.endswith("up/registry"):
+            return False
+        return not open_sealed(message.payload).stowed.first  # the declared loss may pass
+
+    pair.bus.drop = definition
+    before = pair.sent("up/registry")
+    city = pair.city()
+    await until(lambda: pair.sent("up/registry") > before + 4)
+    assert city.got() == []
+    held = False
+    await until(lambda: not edge.waiting())
+    assert city.connection.execute("SELECT * FROM violation").fetchall() == []
+
+
 @pytest.mark.parametrize("later", [3, MAX_WINDOW + 60])
 async def test_a_restored_lower_database_begins_a_new_epoch(pair: Pair, later: int) -> None:
     """Whether the copy has fewer rows than the upper tier knows, or has passed it since."""
@@ -349,6 +374,19 @@ async def test_alarms_overtake_telemetry_that_waits(pair: Pair) -> None:
     assert kinds.index("alarm") < kinds.index("reading")
     last_alarm = max(i for i, what in enumerate(kinds) if what == "alarm")
     assert kinds[last_alarm:].count("reading") > 7 * 20
+
+
+async def test_what_the_pipeline_did_not_store_is_not_acknowledged_and_comes_again(
+    pair: Pair,
+) -> None:
+    city, edge = pair.city(), pair.edge()
+    city.refuse = 5
+    live_through(edge, 0, 20)
+    await until(same(city, edge))
+    assert city.refuse == 0
+    assert len(city.got()) == len(set(city.got()))
+    assert city.downlink is not None
+    assert city.downlink.counters["edge1"].not_stored > 0
 
 
 async def test_strangers_are_not_listened_to(tmp_path: Path) -> None:

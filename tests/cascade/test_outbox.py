@@ -69,6 +69,12 @@ def test_acknowledging_deletes_up_to_there_and_counts_the_bytes(db: sqlite3.Conn
     assert outbox.streams(db)[T].acknowledged == 3
 
 
+def test_a_long_backlog_is_estimated(db: sqlite3.Connection) -> None:
+    outbox.append(db, [SMALL] * 3000, now=1, quota=Quota())
+    assert outbox.backlog(db)[T].rows == 3000
+    assert outbox.backlog(db)[T].readings == 30_000
+
+
 def test_a_number_never_given_is_not_acknowledged(db: sqlite3.Connection) -> None:
     put(db, rows(2))
     assert outbox.acknowledge(db, T, 2) == 0

@@ -6,8 +6,8 @@ server for each connection to the Unix socket SOCKET. The connection's first lin
 "users": {"name": "password"}, "certificate": "folder with server.der and server.pem"}; it is
 answered by the server's process id. Nodes live in the namespace `urn:demo`, whose index is raised
 by `shift`. Orders follow, one JSON line each, answered by "ok": {"set": {"Level": 2.5}},
-{"status": {"Level": [code, value]}}, {"type": {"Level": ["String", "x"]}},
-{"add": {"Other": ["Double", 1]}}. A server ends with its connection, the nursery with its input.
+{"status": {"Level": [code, value]}}, {"add": {"Other": ["Double", 1]}}. A server ends with its
+connection, the nursery with its input.
 """
 
 import asyncio
@@ -113,12 +113,10 @@ class _Plant:
             await self._put(name, _new_value(_variant(kind, value), SourceTimestamp=now))
         for name, (code, value) in order.get("status", {}).items():
             kind = self._layout["nodes"][name][0]
-            data = ua.DataValue(
+            data = _new_value(
                 _variant(kind, value), StatusCode=ua.StatusCode(code), SourceTimestamp=now
             )
             await self._put(name, data)
-        for name, (kind, value) in order.get("type", {}).items():
-            await self._put(name, _new_value(_variant(kind, value), SourceTimestamp=now))
         for name, (kind, value) in order.get("add", {}).items():
             await self.add(name, kind, value)
 

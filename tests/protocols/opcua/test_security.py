@@ -96,3 +96,8 @@ async def test_user_and_password_without_encryption() -> None:
         wrong = Credential(username="anna", password="wrong-password")
         assert "check the credential" in await refusal(peer, wrong, "None")
         assert await refusal(peer, None, "None")
+
+
+async def test_a_credential_is_sent_to_its_hosts_only() -> None:
+    elsewhere = Credential(username="anna", password="wrong-password", hosts=("plc.example",))
+    assert "may not be sent to 127.0.0.1" in await refusal(Peer({}), elsewhere, "None")

@@ -1,4 +1,4 @@
-import { computed, type ComputedRef } from 'vue'
+import { computed } from 'vue'
 import type { Alarm } from '../api/types'
 import { t } from '../text'
 import { ago, valueUnit } from '../text/format'
@@ -68,13 +68,12 @@ function ofDevice(): Callout | undefined {
   }
 }
 
-/** The one box on the map: the chosen device, or the newest loud alarm nobody has taken note of. */
-export function useCallout(): { callout: ComputedRef<Callout | undefined> } {
-  const callout = computed(() => {
-    if (view.value === 'device') return ofDevice()
-    const chosen = wall ? undefined : openAlarms.value.get(selectedAlarm.value)
-    const alarm = placed(chosen) ? chosen : loudest()
-    return placed(alarm) ? ofAlarm(alarm) : undefined
-  })
-  return { callout }
-}
+/** The boxes on the map: the chosen device, or the loudest new alarm and the chosen one. */
+export const callouts = computed<Callout[]>(() => {
+  if (view.value === 'device') {
+    const own = ofDevice()
+    return own ? [own] : []
+  }
+  const chosen = wall ? undefined : openAlarms.value.get(selectedAlarm.value)
+  return [...new Set([loudest(), chosen])].filter(placed).map(ofAlarm)
+})
