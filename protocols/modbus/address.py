@@ -1,5 +1,6 @@
 """Modbus addresses as people write them: checked, and compiled into slots to read."""
 
+import contextlib
 import types
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -154,6 +155,9 @@ def _serial(path: str, options: Mapping[str, str], where: str) -> Endpoint:
 
 def mistakes(kind: type[Struct], raw: Mapping[str, object], where: str) -> list[Fault]:
     """Return every mistake that keeps `raw` from being a `kind`, field by field."""
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert(raw, kind)
+        return []
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     faults = [
         Fault(where=f"{where}.{name}", message="unknown", expected=f"one of {', '.join(fields)}")

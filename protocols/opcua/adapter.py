@@ -51,6 +51,7 @@ class OpcUaAdapter:
         self._settings = parse_settings(context.settings)
         self._notebook = Notebook()
         self._live: _Live | None = None
+        self._compiled: dict[str, tuple[Device, list[Slot]]] = {}
         self._under_way = 0
 
     async def run(self, devices: DeviceFeed, emit: Emit) -> None:
@@ -127,10 +128,17 @@ class OpcUaAdapter:
         return True
 
     def _compile(self, devices: Mapping[str, Device]) -> dict[Key, Slot]:
+        """Return the slots of all devices; those that did not change keep theirs."""
+        known, self._compiled = self._compiled, {}
+        for id, device in devices.items():
+            before = known.get(id)
+            if before is None or before[0] != device:
+                before = device, slots_of(device, self._settings)
+            self._compiled[id] = before
         return {
             (slot.device, slot.point): slot
-            for device in devices.values()
-            for slot in slots_of(device, self._settings)
+            for _, slots in self._compiled.values()
+            for slot in slots
         }
 
     async def command(self, order: Command) -> Outcome:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -156,6 +157,9 @@ def parse_settings(raw: Mapping[str, object]) -> Settings:
 
 def mistakes(kind: type[Struct], raw: Mapping[str, object], where: str) -> list[Fault]:
     """Return every mistake that keeps `raw` from being a `kind`, field by field."""
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert(raw, kind)
+        return []
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     faults = [
         Fault(where=f"{where}.{name}", message="unknown", expected=f"one of {', '.join(fields)}")

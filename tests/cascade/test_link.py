@@ -2,70 +2,25 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from cascade import control, outbox, topics
 from cascade.bus import BusMessage
-from cascade.control import Farewell, Heartbeat
+from cascade.control import Ack, Farewell, Heartbeat
 from cascade.downlink import Downlink
 from cascade.envelope import open_sealed, seal, stow
 from cascade.outbox import MAX_WINDOW
 from cascade.parcel import pack
 from cascade.upstairs import Figures
-from registry.model import Command, Device, DeviceState, Discovered, Lane
+from registry.model import Device, DeviceState, Discovered, Lane
 from tests.cascade.broker import Broker
 from tests.cascade.house import QUICK, House, until
-from tests.cascade.test_chain import happenings
+from tests.cascade.pair import Pair, live_through, same, states
 
 ON, OFF = DeviceState.ONLINE, DeviceState.OFFLINE
-
-
-class Pair:
-    """A city above an edge, each from its own file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.bus = Broker()
-        self.houses: list[House] = []
-
-    def city(self, **more: object) -> House:
-        return self._keep(House(self.folder / "city.db", "city", below=self.bus, **more))  # type: ignore[arg-type]
-
-    def edge(self, file: str = "edge1.db") -> House:
-        return self._keep(House(self.folder / file, "edge1", above=self.bus, upper="city"))
-
-    def _keep(self, house: House) -> House:
-        self.houses.append(house)
-        return house
-
-    def sent(self, part: str) -> int:
-        return sum(m.topic.endswith(part) for m in self.bus.log)
-
-
-@pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    pair = Pair(tmp_path)
-    yield pair
-    for house in pair.houses:
-        await house.gone()
-
-
-def states(house: House, node: str = "edge1") -> list[DeviceState]:
-    """Return the states a node went through, repeats (heartbeats) left out."""
-    found = [state for name, state, _ in house.links if name == node]
-    return [s for i, s in enumerate(found) if i == 0 or s is not found[i - 1]]
-
-
-def live_through(edge: House, start: int, stop: int) -> None:
-    for n in range(start, stop):
-        edge.own(happenings("edge1", n))
-
-
-def same(city: House, edge: House) -> Callable[[], bool]:
-    return lambda: sorted(set(edge.got())) == sorted(r for r in city.got() if r[0] != "misfit")
 
 
 async def test_a_link_comes_up_and_carries(pair: Pair) -> None:
@@ -217,6 +172,38 @@ async def test_telemetry_waits_for_the_device_it_speaks_of(pair: Pair) -> None:
     assert city.connection.execute("SELECT * FROM violation").fetchall() == []
 
 
+async def test_a_gap_is_complained_about_before_the_sender_would_notice(pair: Pair) -> None:
+    patient = structs.replace(QUICK, resend=60.0, silence=60.0)
+    city, edge = pair.city(), pair.edge(timing=patient)
+    await until(lambda: edge.uppers == [ON])
+    lost: list[str] = []
+
+    def the_first(message: BusMessage) -> bool:
+        if message.topic.endswith("up/telemetry") and not lost:
+            lost.append(message.topic)
+            return True
+        return False
+
+    pair.bus.drop = the_first
+    live_through(edge, 0, 5)
+    await until(same(city, edge))
+    assert lost
+
+
+async def test_an_acknowledgement_of_another_epoch_deletes_nothing(pair: Pair) -> None:
+    city, edge = pair.city(), pair.edge()
+    await until(lambda: edge.uppers == [ON])
+    pair.bus.drop = lambda message: message.topic.endswith("up/telemetry")
+    live_through(edge, 0, 5)
+    await until(lambda: pair.sent("up/telemetry") >= 5)
+    forged = control.write(Ack(epoch="another", sequence=5))
+    pair.bus.route(BusMessage(topics.ack("city", "edge1", "telemetry"), forged))
+    beats = pair.sent("heartbeat")
+    await until(lambda: pair.sent("heartbeat") > beats + 1)
+    pair.bus.drop = lambda message: False
+    await until(same(city, edge))
+
+
 async def test_what_was_dropped_is_declared_and_the_rest_arrives(pair: Pair) -> None:
     edge = pair.edge()
     live_through(edge, 0, MAX_WINDOW + 40)
@@ -295,74 +282,6 @@ async def test_a_restored_lower_database_begins_a_new_epoch(pair: Pair, later: i
     await until(lambda: not copy.waiting())
     keys = {key for what, _, key in city.got() if what == "reading"}
     assert {key for what, _, key in copy.got() if what == "reading"} <= keys
-
-
-def order(n: int) -> Command:
-    return Command(
-        id=f"c{n:04}", device="edge1~d", action="write", deadline=9, asked_by="me", asked_time=1
-    )
-
-
-async def test_orders_arrive_once_and_in_order_over_a_bad_bus(pair: Pair) -> None:
-    pair.bus.faults = type(pair.bus.faults)(loss=0.1, double=0.1, delay=0.01, cut=0.01)
-    city, edge = pair.city(), pair.edge()
-    assert city.downlink is not None
-    orders = [order(n) for n in range(60)]
-    for command in orders:
-        await city.downlink.send("edge1", [command])
-    await until(lambda: len(edge.came_down) >= 60)
-    pair.bus.heal()
-    sql = "SELECT COUNT(*) FROM down_queue"
-    await until(lambda: city.connection.execute(sql).fetchone()[0] == 0)
-    assert edge.came_down == orders
-
-
-async def test_orders_wait_for_an_absent_child(pair: Pair) -> None:
-    city = pair.city()
-    assert city.downlink is not None
-    await city.downlink.send("edge1", [order(1)])
-    await city.gone()
-    city = pair.city()
-    assert not any(m.topic.endswith("/down") for m in pair.bus.log)
-    edge = pair.edge()
-    await until(lambda: edge.came_down == [order(1)])
-    edge.kill()
-    again = pair.edge()
-    assert city.downlink is not None
-    await city.downlink.send("edge1", [order(2)])
-    await until(lambda: again.came_down == [order(2)])
-
-
-async def test_a_child_that_lost_its_data_takes_the_next_order(pair: Pair) -> None:
-    city, edge = pair.city(), pair.edge()
-    assert city.downlink is not None
-    await city.downlink.send("edge1", [order(1)])
-    await until(lambda: len(edge.came_down) == 1)
-    sql = "SELECT COUNT(*) FROM down_queue"
-    await until(lambda: city.connection.execute(sql).fetchone()[0] == 0)
-    await edge.gone()
-    edge = pair.edge("other.db")
-    assert city.downlink is not None
-    await city.downlink.send("edge1", [order(2)])
-    await until(lambda: edge.came_down == [order(2)])
-
-
-async def test_a_restored_upper_database_begins_a_new_epoch_for_its_orders(pair: Pair) -> None:
-    city, edge = pair.city(), pair.edge()
-    await until(lambda: states(city) == [ON])
-    await city.gone()
-    shutil.copy(pair.folder / "city.db", pair.folder / "image.db")
-    city = pair.city()
-    assert city.downlink is not None
-    await city.downlink.send("edge1", [order(1)])
-    await until(lambda: edge.came_down == [order(1)])
-    await city.gone()
-    shutil.copy(pair.folder / "image.db", pair.folder / "city.db")
-    city = pair.city()
-    assert city.downlink is not None
-    await until(lambda: outbox.identity(city.connection).epoch != "city-epoch")
-    await city.downlink.send("edge1", [order(2)])
-    await until(lambda: edge.came_down == [order(1), order(2)])
 
 
 async def test_alarms_overtake_telemetry_that_waits(pair: Pair) -> None:

@@ -5,15 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from cascade.bus import Bus, BusMessage
+from cascade.bus import BusMessage
 from cascade.timing import Timing
-from gateway.bus import mqtt_bus
+from gateway.bus import MqttBus
+from protocols.mqtt.client import MqttClient, Will
 from registry.model import DeviceState
 from tests.cascade.house import House, until
 from tests.cascade.test_chain import happenings
 from tests.protocols.mqtt.mosquitto import Mosquitto
 
 TIMING = Timing(resend=0.4, birth=0.2, heartbeat=0.3, silence=3.0, complaint=0.1, tick=0.05)
+
+
+class RealClient(MqttBus):
+    """A connection that a dying House need not cut: it closes when its task is cancelled."""
+
+    def cut(self) -> None:
+        return
 
 
 class RealBroker:
@@ -23,9 +31,17 @@ class RealBroker:
         self._url = url
         self._count = 0
 
-    async def open(self, will: BusMessage | None = None) -> Bus:
+    async def open(self, will: BusMessage | None = None) -> RealClient:
         self._count += 1
-        return await mqtt_bus(self._url, f"node{self._count}", None, lambda: will)()
+        client = MqttClient(
+            url=self._url,
+            client_id=f"node{self._count}",
+            credential=None,
+            clean_session=True,
+            will=Will(will.topic, will.payload) if will else None,
+        )
+        await client.connect()
+        return RealClient(client)
 
 
 @pytest.fixture

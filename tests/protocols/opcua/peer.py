@@ -30,9 +30,10 @@ def free_port() -> int:
 
 
 @cache
-def nursery() -> tuple[str, subprocess.Popen[bytes]]:
-    """Start the process that bears servers, once; it ends when this process does."""
-    path = str(Path(tempfile.mkdtemp()) / "nursery")
+def nursery() -> tuple[str, object]:
+    """Start the process that bears servers, once; it and its folder end when this process does."""
+    folder = tempfile.TemporaryDirectory()
+    path = str(Path(folder.name) / "nursery")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.protocols.opcua.server", path],
         stdin=subprocess.PIPE,
@@ -40,7 +41,7 @@ def nursery() -> tuple[str, subprocess.Popen[bytes]]:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    return path, process
+    return path, (process, folder)
 
 
 class Peer:

@@ -8,18 +8,18 @@ import {
 } from 'maplibre-gl'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url'
 import type { Alarm, MapInfo } from '../api/types'
-import { drawImage } from './images'
+import { drawImage, imageRatio } from './images'
+import { neighbourZoom, span } from './camera'
+import type { Look } from './land'
 import { areaBounds, loadLayer, type MapData } from './layers'
 import { alarmFeature, clusterRadius, pushOut, type Disc } from './places'
-import { buildStyle, EMPTY, type Look, type Relief } from './style'
+import { buildStyle, EMPTY, type Relief } from './style'
 
 setWorkerUrl(workerUrl)
 
 const FLIGHT_MS = 600
 /** Markers are pushed off the discs this often while data comes in without a rest. */
 const SETTLE_MS = 500
-/** So many others are in the frame when a device is brought close. */
-const NEIGHBOURS = 9
 const HIT = ['alarms', 'selected', 'tiles', 'clusters']
 
 export interface MapEvents {
@@ -84,7 +84,7 @@ export class MapController {
     const { map } = this
     map.setMissingStyleImageResolver((id) => {
       const image = drawImage(id, this.look.scale)
-      if (image && !map.hasImage(id)) map.addImage(id, image, { pixelRatio: devicePixelRatio })
+      if (image && !map.hasImage(id)) map.addImage(id, image, { pixelRatio: imageRatio() })
     })
     map.on('render', () => {
       this.events.frame()
@@ -248,19 +248,8 @@ export class MapController {
 
   /** Without a map of its own the frame is what the devices span. */
   private fitDevices(duration: number): void {
-    const places = this.live.devices.features.map(
-      ({ geometry }) => (geometry as GeoPoint).coordinates,
-    )
-    if (!places.length) return
-    const lons = places.map(([lon = 0]) => lon)
-    const lats = places.map(([, lat = 0]) => lat)
-    const box: LngLatBoundsLike = [
-      Math.min(...lons),
-      Math.min(...lats),
-      Math.max(...lons),
-      Math.max(...lats),
-    ]
-    this.map.fitBounds(box, { padding: 70, duration, maxZoom: 15 })
+    const box = span(this.live.devices)
+    if (box) this.map.fitBounds(box, { padding: 70, duration, maxZoom: 15 })
   }
 
   async showArea(code: string): Promise<void> {
@@ -278,28 +267,11 @@ export class MapController {
   /** Bring a device close; with `near` false only make sure that it is in the frame. */
   showDevice(at: [number, number], near: boolean): void {
     if (near) {
-      const zoom = Math.max(this.map.getZoom(), this.neighbourZoom(at))
+      const zoom = Math.max(this.map.getZoom(), neighbourZoom(at, this.live.devices, this.map.getContainer()))
       this.map.easeTo({ center: at, zoom, duration: FLIGHT_MS })
     } else if (!this.map.getBounds().contains(at)) {
       this.map.easeTo({ center: at, duration: FLIGHT_MS })
     }
-  }
-
-  /** The zoom at which a device is seen together with some of its neighbours. */
-  private neighbourZoom(at: [number, number]): number {
-    const shrink = Math.cos((at[1] * Math.PI) / 180)
-    const distances = this.live.devices.features
-      .map(({ geometry }) => {
-        const [lon = 0, lat = 0] = (geometry as GeoPoint).coordinates
-        return Math.hypot((lon - at[0]) * shrink, lat - at[1])
-      })
-      .sort((a, b) => a - b)
-    const reach = distances[Math.min(NEIGHBOURS, distances.length - 1)] ?? 0
-    if (reach === 0) return 13
-    const box = this.map.getContainer()
-    const half = (Math.min(box.clientWidth, box.clientHeight) / 2) * 0.9
-    const zoom = Math.log2((half * 360 * shrink) / (512 * reach))
-    return Math.min(Math.max(zoom, 7), 14)
   }
 
   pan(x: number, y: number): void {

@@ -25,9 +25,12 @@ function token(name: string): string {
 
 type Draw = (ctx: CanvasRenderingContext2D, centre: number) => void
 
-/** A square picture, `size` px at a 16 px root, drawn at the display's resolution. */
+/** Pixels of a picture for one px: twice the display's, so that a marker between two is smooth. */
+export const imageRatio = (): number => devicePixelRatio * 2
+
+/** A square picture, `size` px at a 16 px root. */
 function picture(size: number, scale: number, draw: Draw): ImageData {
-  const ratio = devicePixelRatio * scale
+  const ratio = imageRatio() * scale
   const side = Math.ceil(size * ratio)
   const canvas = document.createElement('canvas')
   canvas.width = canvas.height = side

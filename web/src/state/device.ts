@@ -42,6 +42,13 @@ function everyPoint(info: DeviceDetail, items: Latest[]): Latest[] {
   ]
 }
 
+/** The point to draw first: one with limits, else a number, else what there is. */
+function worthDrawing(rows: readonly Latest[]): string {
+  const numbers = rows.filter((row) => row.type === 'float' || row.type === 'int')
+  const first = numbers.find((row) => row.limits.length > 0) ?? numbers[0] ?? rows[0]
+  return first?.point ?? ''
+}
+
 export async function loadDevice(id: string): Promise<void> {
   const mine = (turn += 1)
   try {
@@ -59,8 +66,7 @@ export async function loadDevice(id: string): Promise<void> {
     missing.value = false
     fault.value = ''
     if (!latest.value.some((row) => row.point === chosenPoint.value)) {
-      const drawn = latest.value.find((row) => row.type !== 'str') ?? latest.value[0]
-      chosenPoint.value = drawn?.point ?? ''
+      chosenPoint.value = worthDrawing(latest.value)
     }
   } catch (error) {
     if (mine !== turn) return
