@@ -66,8 +66,8 @@ BENCHMARKS: Final = (
         (
             _cost("memory_edge", "MB", _BARE, 120),
             _cost("memory_edge_opcua", "MB", _BARE, 160),
-            _cost("memory_city", "MB", _BARE, 160),
-            _cost("memory_province", "MB", _BARE, 160),
+            _cost("memory_city", "MB", _BARE, 120),
+            _cost("memory_province", "MB", _BARE, 120),
         ),
     ),
     Benchmark(

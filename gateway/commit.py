@@ -32,6 +32,18 @@ class StoreFailed(Exception):
     """The disk or the database refused: nothing of this write is stored, nothing may be acked."""
 
 
+REFUSALS: Final = (
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    StoreFailed,
+)
+"""What a store or a step may raise: the write at fault is refused, the others go on."""
+
+
 @dataclass(slots=True)
 class Write:
     """What is to be stored as one: all of it, or (a mark or receipt already taken) none."""
@@ -159,11 +171,27 @@ class Committer:
         return list(results)
 
     def _work(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        """The thread ends, by order or by a defect: nobody waits for it for ever."""
+        with self._wake:
+            self._closing = True
+            waiting = [*self._urgent, *self._normal]
+            self._urgent.clear()
+            self._normal.clear()
+        if waiting:
+            self._resolve(waiting, StoreFailed("the commit thread has ended"))
+
+    def _serve(self) -> None:
         while (group := self._next_group()) is not None:
             started = perf_counter()
             try:
                 _, superseded = self._store(group)
-            except (sqlite3.Error, OSError, ValueError, TypeError, StoreFailed) as error:
+            except REFUSALS as error:
                 self._rollback()
                 self._one_by_one(group, error)
             else:
@@ -231,7 +259,7 @@ class Committer:
         for job in group:
             try:
                 self._store([job])
-            except (sqlite3.Error, OSError, ValueError, TypeError, StoreFailed) as single:
+            except REFUSALS as single:
                 self._rollback()
                 self._observer.failed()
                 log.error("commit failed: %s", single)

@@ -27,6 +27,7 @@ AHEAD: Final[Time] = 5 * MINUTE
 BEHIND: Final[Time] = 946_684_800 * SECOND
 """A source time before the year 2000 is `uncertain: clock`."""
 _LATEST_TIME: Final[Time] = (1 << 63) - 1
+_LOWEST: Final = -(1 << 63)
 
 
 @dataclass(slots=True)
@@ -73,6 +74,8 @@ class Fit:
                 continue
             if type(value) is int and fit.type is ValueType.FLOAT:
                 value = _as_float(value)
+            elif type(value) is int and not _LOWEST <= value <= _LATEST_TIME:
+                value, quality, reason = None, int(Quality.BAD), "beyond 64 bits"
             if judge:
                 value, quality, reason = _judge(fit, value, quality, reason)
                 if not BEHIND <= time <= ahead:
@@ -125,8 +128,6 @@ def _judge(
         return value, quality, reason
     if not isfinite(value):
         return None, int(Quality.BAD), "not a number"
-    if type(value) is int and not -(1 << 63) <= value < (1 << 63):
-        return None, int(Quality.BAD), "beyond 64 bits"
     if not fit.low <= value <= fit.high:
         return value, max(quality, int(Quality.UNCERTAIN)), reason or "range"
     return value, quality, reason

@@ -26,6 +26,7 @@ from registry.model import (
     Detection,
     Discovered,
     Event,
+    Lane,
     Mark,
     Misfit,
     Moved,
@@ -211,11 +212,10 @@ class Pipeline:
 
     async def _emit_marked(self, mark: Mark, events: Sequence[Event], source: str) -> None:
         """A batch of another tier: stored as one with its mark, or known already."""
-        write = Write(mark=mark, urgent=True)
+        write = Write(mark=mark, urgent=mark.lane is not Lane.TELEMETRY)
         for event in events:
             match event:
                 case ReadingBatch():
-                    write.urgent = False
                     fitted = self._fit.cascaded(event, source, self._now())
                     write.samples += fitted.samples
                     write.historical = write.historical or event.historical

@@ -157,7 +157,7 @@ class Tiers:
         if lower.credential is not None:
             credential = self._settings.credentials[lower.credential]
         elif self._settings.broker is not None and not url:
-            url = f"mqtt://127.0.0.1:{self._settings.broker.port}"
+            url = self._settings.broker.url
         grants = Grants(lower.nodes, self._core.roster)
         self._lower = {
             child.name: _Link(DeviceState.UNKNOWN, self._core.now()) for child in lower.nodes

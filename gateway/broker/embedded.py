@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Final
 
@@ -91,7 +92,9 @@ class EmbeddedBroker:
             lambda reason: self._dropped.inc(reason=reason),
         )
         await self._core.start()
-        self._server = await asyncio.start_server(self._knock, sock=listener)
+        self._server = await asyncio.start_server(
+            self._knock, sock=listener, ssl=_tls(self._settings)
+        )
         return int(listener.getsockname()[1])
 
     async def stop(self) -> None:
@@ -250,3 +253,27 @@ def _listen(settings: BrokerSettings) -> socket.socket:
         raise Faulty([fault]) from error
     listener.setblocking(False)
     return listener
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
+    """Return the server's TLS context, None for plain MQTT.
+
+    Raises:
+        Faulty: the certificate or its key cannot be used.
+    """
+    if settings.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise Faulty(
+            [
+                Fault(
+                    where="broker.certificate",
+                    message=f"cannot be used: {error}",
+                    expected="PEM files of a certificate and its private key",
+                )
+            ]
+        ) from error
+    return context

@@ -12,6 +12,12 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, Meta(description="Address to listen on.", examples=["127.0.0.1", "::1"])
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 1883
+    certificate: Annotated[
+        str | None, Meta(description="PEM file of the TLS certificate chain; turns MQTTS on.")
+    ] = None
+    key: Annotated[str | None, Meta(description="PEM file of the certificate's private key.")] = (
+        None
+    )
     max_connections: Annotated[
         int, Meta(ge=1, description="Clients that may be connected at the same time.")
     ] = 1_000
@@ -34,3 +40,10 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connect_timeout: Annotated[
         float, Meta(gt=0, description="Seconds a new connection has for its CONNECT.")
     ] = 10.0
+
+    @property
+    def url(self) -> str:
+        """Where a client on this computer finds the broker."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
+        host = everywhere.get(self.bind, f"[{self.bind}]" if ":" in self.bind else self.bind)
+        return f"{'mqtts' if self.certificate else 'mqtt'}://{host}:{self.port}"
