@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measure(benchmark: Benchmark, scale: Scale) -> int:
     """Run one benchmark in a folder of its own on the project's disk."""
-    say(f"-- {benchmark.name}")
+    say(f"-- {benchmark.name}; raw: {'; '.join(dict.fromkeys(f.raw for f in benchmark.figures))}")
     (ROOT / "build").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{benchmark.name}-", dir=ROOT / "build"))
     try:

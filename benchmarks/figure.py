@@ -85,7 +85,7 @@ def line(figure: Figure, found: Measured) -> str:
     return (
         f"{figure.name:<24} {_short(found.value):>11} {figure.unit:<13}"
         f" raw {_short(found.raw):>11}  ratio {found.ratio:>7.3f}"
-        f"  target {figure.target!s:<18} met {met:<4} (raw: {figure.raw})"
+        f"  target {figure.target!s:<16} met {met}"
     )
 
 

@@ -1,7 +1,8 @@
 """CPU of the edge process (user and system) for a message of 4 points, to the durable commit.
 
 Once as fast as messages come, where batches are large; once at 1,000 messages a second, where
-each commit holds few.
+each commit holds few and waking up costs most. There the target is half of what a peer gateway
+in Python was measured to need (0.52 ms at 1,000 messages a second, memory store).
 """
 
 from collections.abc import Sequence

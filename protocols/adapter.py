@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from registry.model import Command, Device, Event, Fault, Outcome
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
-"""Returns once the batch is committed: awaiting it is the back-pressure. Several may be in flight."""
+"""Returns once the batch is committed: awaiting it is the back-pressure; several may be at once."""
 
 Dispatch = Callable[[Command], Awaitable[Outcome]]
 

@@ -59,9 +59,7 @@ class Alarm(
     id: str
     key: str
     device: str
-    type: Annotated[
-        str, Meta(description="threshold, silence, fire, intrusion, report ...")
-    ]
+    type: Annotated[str, Meta(description="threshold, silence, fire, intrusion, report ...")]
     severity: Severity
     state: AlarmState
     message: str

@@ -7,9 +7,7 @@ from msgspec import Meta, Struct
 
 AreaCode = Annotated[
     str,
-    Meta(
-        pattern=r"^(\d{6}|\d{9}|\d{12})$", description="GB/T 2260: 6, 9 or 12 digits."
-    ),
+    Meta(pattern=r"^(\d{6}|\d{9}|\d{12})$", description="GB/T 2260: 6, 9 or 12 digits."),
 ]
 
 
@@ -21,10 +19,9 @@ class AreaKind(StrEnum):
     VILLAGE = "village"
 
 
-class Area(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """One area; codes change with time, so each row carries its validity (ISO dates, end exclusive)."""
+class Area(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One area; codes change with time, so each row carries its validity (ISO dates, end
+    exclusive)."""
 
     code: AreaCode
     name: str
@@ -36,7 +33,7 @@ class Area(
 
 
 def subtree_prefix(code: str) -> str:
-    """Return the prefix that all codes inside `code` share: `990000` -> `99`, `990100` -> `9901`."""
+    """Return the prefix that all codes inside `code` share: `990100` -> `9901`."""
     if len(code) > 6:
         return code
     if code.endswith("0000"):

@@ -46,9 +46,7 @@ class Capability(StrEnum):
     COMMAND = "command"
 
 
-class Link(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a device is reached: an endpoint shared with others, and its address there.
 
     Only the device's home dials it; everywhere else a link is display data.
@@ -64,9 +62,7 @@ class Link(
     profile: str | None = None
 
 
-class Device(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Device(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One device as every tier knows it; `home` is the node that owns its link."""
 
     id: DeviceId
@@ -100,9 +96,7 @@ class Device(
         return next((p for p in self.points if p.name == name), None)
 
 
-class Profile(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What like devices share, so that a row of a table is enough to add one more."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]

@@ -14,9 +14,7 @@ from registry.model.status import StatusChange
 from registry.model.time import Time
 
 
-class Discovered(
-    Struct, frozen=True, kw_only=True, tag_field="event", tag="discovered"
-):
+class Discovered(Struct, frozen=True, kw_only=True, tag_field="event", tag="discovered"):
     """A device as its owner knows it now: new, changed, or (lifecycle retired) gone."""
 
     device: Device

@@ -16,9 +16,7 @@ DeviceId = Annotated[
         description="Opaque, immutable, unique in the province.",
     ),
 ]
-NodeName = Annotated[
-    str, Meta(pattern=NODE_NAME_PATTERN, description="Name of a Ganzhi node.")
-]
+NodeName = Annotated[str, Meta(pattern=NODE_NAME_PATTERN, description="Name of a Ganzhi node.")]
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _DEVICE_ID: Final = re.compile(DEVICE_ID_PATTERN)

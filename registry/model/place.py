@@ -36,25 +36,19 @@ class RawPosition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     system: CoordinateSystem
 
 
-class Place(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Place(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A position in WGS 84, with what is known of its origin and of the view from it."""
 
     lon: Longitude
     lat: Latitude
-    altitude: (
-        Annotated[float, Meta(description="Metres above the ellipsoid.")] | None
-    ) = None
+    altitude: Annotated[float, Meta(description="Metres above the ellipsoid.")] | None = None
     raw: RawPosition | None = None
     source: PlaceSource = PlaceSource.IMPORT
     accuracy: Annotated[float, Meta(ge=0, description="Metres.")] | None = None
     azimuth: (
-        Annotated[float, Meta(ge=0, lt=360, description="View, degrees from north.")]
-        | None
+        Annotated[float, Meta(ge=0, lt=360, description="View, degrees from north.")] | None
     ) = None
     view_angle: (
-        Annotated[float, Meta(gt=0, le=360, description="Field of view, degrees.")]
-        | None
+        Annotated[float, Meta(gt=0, le=360, description="Field of view, degrees.")] | None
     ) = None
     address: str = ""

@@ -26,9 +26,7 @@ class ValueRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     high: float
 
 
-class Point(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Point(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One series of a device. A raw value v becomes v * scale + offset."""
 
     name: PointName
@@ -38,12 +36,9 @@ class Point(
     range: ValueRange | None = None
     scale: float = 1.0
     offset: float = 0.0
-    deadband: Annotated[
-        float, Meta(ge=0, description="Changes up to this are not reported.")
-    ] = 0.0
+    deadband: Annotated[float, Meta(ge=0, description="Changes up to this are not reported.")] = 0.0
     cadence: (
-        Annotated[float, Meta(gt=0, description="Expected seconds between readings.")]
-        | None
+        Annotated[float, Meta(gt=0, description="Expected seconds between readings.")] | None
     ) = None
     writable: bool = False
     address: dict[str, Scalar] = {}

@@ -109,9 +109,7 @@ class Delivery(Struct, frozen=True, kw_only=True, tag_field="event", tag="delive
     readings: ReadingBatch
 
 
-class SessionStarted(
-    Struct, frozen=True, kw_only=True, tag_field="event", tag="session_started"
-):
+class SessionStarted(Struct, frozen=True, kw_only=True, tag_field="event", tag="session_started"):
     """The broker began a new session: receipts of the old one no longer speak of anything."""
 
     source: str

@@ -70,5 +70,7 @@ _FACE: Final = msgspec.json.Decoder(DeviceFace)
 
 
 def headline(points: tuple[Point, ...]) -> str | None:
-    """Return the name of the point that stands for the device in lists: the first one."""
-    return points[0].name if points else None
+    """Return the name of the point that stands for the device in lists: the first one that
+    measures something; a mobile device's position is shown by the map."""
+    names = [point.name for point in points]
+    return next((name for name in names if name not in ("lon", "lat")), None)

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.figure import Figure, Measured, Scale, Target, line, record
-from benchmarks.table import BENCHMARKS
+from benchmarks.table import BENCHMARKS, Benchmark
 from tests.house.tree import ROOT, parsed
 
 FOLDER = ROOT / "benchmarks"
@@ -26,7 +26,7 @@ def test_what_measures_is_listed() -> None:
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda b: b.name)
-def test_a_benchmark_says_what_it_measures_against_what(benchmark) -> None:
+def test_a_benchmark_says_what_it_measures_against_what(benchmark: Benchmark) -> None:
     docstring = ast.get_docstring(parsed(FOLDER / f"{benchmark.name}.py"))
     assert docstring
     assert len(docstring) > 60

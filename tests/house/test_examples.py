@@ -1,11 +1,9 @@
 """The examples are what a newcomer copies: each is read by the code that will read the copy."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-import yaml
 
 from protocols import catalogue
 from registry.exchange.document import read_devices
@@ -19,7 +17,7 @@ _read = partial(read_devices, node="example", check=catalogue.check)
 
 def _profiles() -> dict[str, Profile]:
     """Return the profiles that the documents among the examples define."""
-    documents = [path.read_bytes() for path in _FOLDER.glob("*.yaml") if not _is_node(path)]
+    documents = [path.read_bytes() for path in _FOLDER.glob("registry/*.yaml")]
     return {
         profile.name: profile
         for text in documents
@@ -27,36 +25,23 @@ def _profiles() -> dict[str, Profile]:
     }
 
 
-def _is_node(path: Path) -> bool:
-    return "node" in yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("path", sorted(_FOLDER.glob("*.csv")), ids=short)
+@pytest.mark.parametrize("path", sorted(_FOLDER.glob("registry/*.csv")), ids=short)
 def test_a_table_of_devices_is_taken_as_it_is(path: Path) -> None:
     assert _read(path.read_bytes(), "csv", profiles=_profiles()).devices
 
 
-@pytest.mark.parametrize(
-    "path", sorted(path for path in _FOLDER.glob("*.yaml") if not _is_node(path)), ids=short
-)
+@pytest.mark.parametrize("path", sorted(_FOLDER.glob("registry/*.yaml")), ids=short)
 def test_a_document_of_devices_is_taken_as_it_is(path: Path) -> None:
     assert _read(path.read_bytes(), "yaml", profiles={}).devices
 
 
-@pytest.mark.parametrize("path", sorted((_FOLDER / "scenarios").glob("*.yaml")), ids=short)
+@pytest.mark.parametrize("path", sorted(_FOLDER.glob("scenarios/*.yaml")), ids=short)
 def test_a_scenario_plays_as_it_is(path: Path) -> None:
     assert loading.load(path)
 
 
 def test_every_example_is_of_a_kind_that_is_read() -> None:
-    readers: dict[str, Callable[[Path], bool]] = {
-        ".csv": lambda path: path.parent == _FOLDER,
-        ".yaml": lambda path: path.parent in (_FOLDER, _FOLDER / "scenarios"),
-        ".md": lambda path: True,
-    }
-    unknown = [
-        short(path)
-        for path in _FOLDER.rglob("*")
-        if path.is_file() and not readers.get(path.suffix, lambda path: False)(path)
-    ]
-    assert unknown == []
+    kinds = ("*.yaml", "registry/*.csv", "registry/*.yaml", "scenarios/*.yaml")
+    read = {path for kind in kinds for path in _FOLDER.glob(kind)}
+    files = {path for path in _FOLDER.rglob("*") if path.is_file() and path.suffix != ".md"}
+    assert sorted(map(short, files - read)) == []
