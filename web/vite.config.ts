@@ -2,7 +2,7 @@ import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vite'
 
 /** The node that `npm run dev` speaks to; the built screen speaks to the node that serves it. */
-const node = process.env['GANZHI_NODE'] ?? 'http://127.0.0.1:8080'
+const node = process.env['GANZHI_PROXY'] ?? 'http://127.0.0.1:8080'
 
 export default defineConfig({
   plugins: [vue()],

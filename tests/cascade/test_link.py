@@ -15,7 +15,7 @@ from cascade.envelope import open_sealed, seal, stow
 from cascade.outbox import MAX_WINDOW
 from cascade.parcel import pack
 from cascade.upstairs import Figures
-from registry.model import Device, DeviceState, Discovered, Lane
+from registry.model import Device, DeviceKind, DeviceState, Discovered, Lane
 from tests.cascade.broker import Broker
 from tests.cascade.house import QUICK, House, until
 from tests.cascade.pair import Pair, live_through, same, states
@@ -96,9 +96,8 @@ async def test_an_upper_tier_that_restarts_goes_on_where_it_was(pair: Pair) -> N
 
 
 def envelope(source: str, lane: Lane, sequence: int, body: bytes | None = None) -> bytes:
-    parcel = pack(
-        [Discovered(device=Device(id=f"{source}~x", home=source, name="x", kind="sensor"))]
-    )[0]  # type: ignore[arg-type]
+    device = Device(id=f"{source}~x", home=source, name="x", kind=DeviceKind.SENSOR)
+    parcel = pack([Discovered(device=device)])[0]
     stored = stow(parcel, created=1, requires=0)
     if body is not None:
         stored = stored[: -len(parcel.body)] + body.ljust(len(parcel.body), b"\0")
@@ -120,7 +119,7 @@ async def test_a_node_speaks_for_itself_only(pair: Pair) -> None:
 
 
 async def test_devices_of_others_are_refused_and_the_lane_moves_on(pair: Pair) -> None:
-    city = pair.city(permits=lambda source, device: "d1" not in getattr(device, "id", device))
+    city = pair.city(permits=lambda source, device: "d1" not in str(getattr(device, "id", device)))
     edge = pair.edge()
     live_through(edge, 0, 31)
     await until(lambda: not edge.waiting())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Source:
         self._topic = topic
         self._pause = 1 / per_second
         self._ending = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="source")
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="source")
         self._port = port
         self._thread = threading.Thread(target=self._publish)
 

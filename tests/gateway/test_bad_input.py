@@ -1,9 +1,13 @@
 """What operators and devices get wrong: a clear error, a count, and unaffected neighbours."""
 
+import asyncio
+import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.api.server import listen
 from gateway.api.settings import ApiSettings
@@ -68,8 +72,7 @@ async def test_a_full_database_refuses_telemetry_and_still_takes_alarms(tmp_path
         assert [a.id for a in await opened.stores.readers.read(alarms.all_open)] == ["A"]
 
 
-def _noise(count: int):
-    import random
+def _noise(count: int) -> Callable[[int], ReadingBatch]:
 
     chance = random.Random(7)
 
@@ -100,8 +103,6 @@ def _alarm() -> Alarm:
 
 
 async def test_an_alarm_that_cannot_be_read_back_is_set_aside(tmp_path: Path) -> None:
-    from msgspec.structs import replace
-
     async with core(tmp_path, Clock()) as opened:
         await opened.pipeline.emit([Discovered(device=device())], "test")
         poison = replace(_alarm(), value=float("nan"))
@@ -132,8 +133,6 @@ async def test_a_commit_that_fails_alone_does_not_take_others_along(tmp_path: Pa
 
         def bad(tx: object) -> list[object]:
             raise ValueError("a defect")
-
-        import asyncio
 
         results = await asyncio.gather(
             opened.pipeline.emit([reading(1.0)], "test"),

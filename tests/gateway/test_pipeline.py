@@ -1,6 +1,8 @@
 """The one path: stamp, fit, rules, commit."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,12 +44,12 @@ LEVEL = ThresholdRule(
 )
 
 
-async def known(opened: Core, **more: object) -> Pipeline:
+async def known(opened: Core, **more: Any) -> Pipeline:
     await opened.pipeline.emit([Discovered(device=device(**more))], "test")
     return opened.pipeline
 
 
-async def stored(opened: Core, point: str = "level") -> list[object]:
+async def stored(opened: Core, point: str = "level") -> Sequence[object]:
     return opened.stores.history.read("edge-1~a", point, 0, NOW * 2).value
 
 

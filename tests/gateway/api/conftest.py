@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,8 @@ async def running(
     app.state.stream_idle = 0.2
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, settings, ready=port.set_result))
-    await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
+    waited: set[asyncio.Future[Any]] = {task, port}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port.result()}", timeout=10, verify=False
@@ -62,7 +64,7 @@ async def start(node: FakeNode, tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def go(
-            static: Path | None = None, tokens: dict[str, str] | None = None, **settings: object
+            static: Path | None = None, tokens: dict[str, str] | None = None, **settings: Any
         ) -> httpx.AsyncClient:
             made = ApiSettings(port=0, **settings)
             folder = static or tmp_path / "no-screen"
