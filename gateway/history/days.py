@@ -14,6 +14,9 @@ from typing import Final, NamedTuple
 from registry.model import DAY, Time, Value
 
 _OPEN_DAYS: Final = 8
+_WAL_PAGES: Final = 10_000
+"""Pages (of 4 KiB) the log may hold: a page that many batches touch is written back once."""
+_CACHE_KB: Final = 8_192
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS series (
@@ -58,6 +61,8 @@ class _Day:
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute("PRAGMA synchronous=FULL")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+        self.connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         self.connection.executescript(_SCHEMA)
         rows = self.connection.execute("SELECT device, point, id FROM series")
         self.series: dict[tuple[str, str], int] = {(d, p): i for d, p, i in rows}
