@@ -1,10 +1,10 @@
 """What the two ends of a cascade tell each other beside the envelopes. Maps in MessagePack: a
 newer tier may add fields, which are ignored."""
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cascade.faults import BadEnvelope
 from cascade.outbox import Backlog
@@ -78,7 +78,7 @@ class DownAck(Struct, frozen=True, kw_only=True):
     """A lower node has stored what came down in `epoch` of the upper one, up to `sequence`."""
 
     epoch: str
-    sequence: int
+    sequence: Annotated[int, Meta(ge=0, le=2**62)]
     resend: bool = False
 
 

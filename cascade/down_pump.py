@@ -11,7 +11,6 @@ from cascade.outbox import Row
 from cascade.parcel import Tombstone
 from cascade.sending import SendWindow
 from cascade.upstairs import Upstairs
-from protocols.adapter import LinkLost
 from registry.model import Lane
 
 log = logging.getLogger(__name__)
@@ -41,11 +40,7 @@ class DownPump:
             self.wake.set()
 
     async def confirmed(self, answer: DownAck) -> None:
-        """Take what the child says of how far it has stored.
-
-        Raises:
-            LinkLost: the child knows more than this node ever gave: a new epoch was begun.
-        """
+        """Take what the child says of how far it has stored."""
         if answer.epoch != self._up.epoch:
             return
         window, moment = self._window, self._up.clock()
@@ -71,13 +66,16 @@ class DownPump:
         state = await store.down_state(self._child)
         if position >= state.next:
             log.error(
-                "%s has stored more than this node ever sent it: this is a restored or copied "
-                "database. A new epoch begins.",
+                "%s says that it has stored number %d, this node gave it none above %d: either "
+                "this is a restored or copied database, or that node is not to be trusted. What "
+                "is ordered from now on is numbered above.",
                 self._child,
+                position,
+                state.next - 1,
                 extra={"device": self._child},
             )
-            await store.renew_epoch()
-            raise LinkLost("A new epoch of this node begins; the link to all children restarts.")
+            await store.down_skip_to(self._child, position)
+            state = await store.down_state(self._child)
         await store.down_acknowledge(self._child, position)
         self._window.resume(position, state.acknowledged, self._up.clock())
         self._open = True

@@ -61,6 +61,24 @@ def acknowledge(tx: Transaction, child: str, sequence: int) -> None:
     tx.execute("UPDATE down_stream SET acknowledged=? WHERE child=?", (sequence, child))
 
 
+def skip_to(tx: Transaction, child: str, position: int) -> None:
+    """Number what waits for a child, and what is to follow, from `position` + 1 on.
+
+    A position below the next number changes nothing.
+    """
+    stream = state(tx, child)
+    if position < stream.next:
+        return
+    shift = position - stream.acknowledged  # beyond all numbers in use, so that none collide
+    tx.execute("UPDATE down_queue SET sequence=sequence+? WHERE child=?", (shift, child))
+    tx.execute(
+        "INSERT INTO down_stream(child, next_sequence, acknowledged) VALUES (?, ?, ?)"
+        " ON CONFLICT(child) DO UPDATE SET next_sequence=excluded.next_sequence,"
+        " acknowledged=excluded.acknowledged",
+        (child, stream.next + shift, position),
+    )
+
+
 def state(connection: Transaction, child: str) -> Stream:
     """Return where the stream to a child stands."""
     row = connection.execute(

@@ -13,6 +13,7 @@ from cascade.faults import BadEnvelope
 from cascade.parcel import SEND_ORDER
 from cascade.receiving import StreamReceiver, Verdict
 from cascade.screening import screen, unreadable
+from cascade.tasks import attempt
 from cascade.upstairs import Counters, Upstairs
 from registry.model import Event, Lane
 
@@ -23,14 +24,19 @@ _QUEUE_BYTES: Final = 16 * 1024 * 1024
 
 
 class _Box:
-    """One lane: what arrived, what is being committed, what is to be said."""
+    """One lane: what arrived, what is being committed, what is to be said.
+
+    Since a commit failed, `again` is the moment from which the lane is tried once more; 0 as long
+    as commits succeed.
+    """
 
     def __init__(self) -> None:
         self.queue: deque[Sealed] = deque()
-        self.flights: deque[tuple[int, asyncio.Task[None]]] = deque()
+        self.flights: deque[tuple[int, asyncio.Task[BaseException | None]]] = deque()
         self.due = False
         self.complain = False
         self.refused = False
+        self.again = 0.0
 
 
 class Intake:
@@ -48,8 +54,11 @@ class Intake:
         self._all_landed = asyncio.Event()
 
     def push(self, sealed: Sealed) -> None:
-        """Queue an envelope; over the bounds it is left to be resent."""
+        """Queue an envelope; over the bounds, or in the pause after a failed commit, it is left
+        to be resent."""
         box = self._boxes[sealed.lane]
+        if box.refused and box.again:
+            return
         size = len(sealed.stowed.body)
         if len(box.queue) >= _QUEUE or self._waiting + size > _QUEUE_BYTES:
             self._counters.overflowed += 1
@@ -62,6 +71,11 @@ class Intake:
         """Ask, soon, for everything of a lane that is not stored."""
         self._boxes[lane].complain = True
         self._landed.set()
+
+    def tick(self) -> None:
+        """Look whether the pause of a lane is over."""
+        if any(box.refused for box in self._boxes.values()):
+            self._landed.set()
 
     async def use_epoch(self, epoch: str) -> None:
         """Go over to the streams of `epoch`, once what is under way has landed."""
@@ -86,6 +100,8 @@ class Intake:
                 continue
             sealed = box.queue[0]
             await self.use_epoch(sealed.epoch)
+            if not box.queue or box.queue[0] is not sealed:  # the lane was given up meanwhile
+                return True
             verdict = self.stream.judge(sealed)
             if verdict is Verdict.HOLD:
                 continue
@@ -107,7 +123,7 @@ class Intake:
             case _:
                 self.stream.take(sealed.lane, sealed.sequence)
                 batch = [sealed.mark, *self._read(sealed)]
-                task = self._up.group.create_task(_committed(self._up, batch))
+                task = self._up.group.create_task(attempt(self._up.emit(batch)))
                 task.add_done_callback(lambda _: self._landed.set())
                 box.flights.append((sealed.sequence, task))
 
@@ -162,9 +178,13 @@ class Intake:
 
     async def _land(self) -> None:
         landed: dict[Lane, int] = {}
+        failures: dict[Lane, BaseException] = {}
         for lane, box in self._boxes.items():
             while box.flights and box.flights[0][1].done():
-                landed[lane] = box.flights.popleft()[0]
+                landed[lane], flight = box.flights.popleft()
+                failure = flight.result()
+                if failure is not None:
+                    failures[lane] = failure
         if not landed:
             return
         stream = self.stream
@@ -175,10 +195,30 @@ class Intake:
             if stream.stored(lane) < sequence:
                 self._counters.not_stored += 1
                 box.refused = True
+                if lane in failures:
+                    self._pause(lane, box, failures[lane])
+            else:
+                box.again = 0.0
+
+    def _pause(self, lane: Lane, box: _Box, failure: BaseException) -> None:
+        """Leave a lane alone for a while: nothing of what waits in it can be stored now."""
+        if not box.again:
+            log.error(
+                "What %s sent (lane %s) could not be stored; it is asked for again every %g s: %r",
+                self._source,
+                lane,
+                self._up.timing.retry,
+                failure,
+                exc_info=failure,
+                extra={"device": self._source},
+            )
+        box.again = self._up.clock() + self._up.timing.retry
+        self._waiting -= sum(len(sealed.stowed.body) for sealed in box.queue)
+        box.queue.clear()
 
     async def _answer(self, lane: Lane, box: _Box) -> None:
         up, stream = self._up, self.stream
-        if box.refused and not box.flights:
+        if box.refused and not box.flights and up.clock() >= box.again:
             stream.fall_back(lane)
             box.refused = False
             box.complain = True
@@ -191,7 +231,3 @@ class Intake:
         box.due = False
         message = Ack(epoch=stream.epoch, sequence=stream.stored(lane), resend=resend)
         await up.publish(topics.ack(up.name, self._source, lane.value), control.write(message))
-
-
-async def _committed(up: Upstairs, batch: list[Event]) -> None:
-    await up.emit(batch)

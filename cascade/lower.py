@@ -15,8 +15,9 @@ from cascade.faults import BadEnvelope
 from cascade.intake import Intake
 from cascade.screening import unreadable
 from cascade.states import LOWER, LowerEvent, LowerState
+from cascade.tasks import attempt
 from cascade.upstairs import Counters, Figures, Upstairs
-from registry.model import DeviceState, Event, Lane, Misfit, MisfitReason, StatusChange
+from registry.model import DeviceState, Lane, Misfit, MisfitReason
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class LowerNode:
 
     def tick(self) -> None:
         """Look at the clock."""
+        self._intake.tick()
         if self._up.clock() - self._heard >= self._up.timing.silence:
             if self._state is not LowerState.OFFLINE and LowerEvent.SILENCE not in self._notes:
                 self._note(LowerEvent.SILENCE)
@@ -135,18 +137,18 @@ class LowerNode:
                 await self._on_heartbeat(note)
             case Farewell() if note.node == self._name:
                 if not self._session or note.session == self._session:
-                    await self._step(LowerEvent.FAREWELL, note.cause)
+                    self._step(LowerEvent.FAREWELL, note.cause)
             case DownAck():
                 self._heard = self._up.clock()
                 await self.pump.confirmed(note)
             case Misfit():
-                await self._emit(note)
+                await self._store(note)
             case LowerEvent.SILENCE:
                 if self._up.clock() - self._heard >= self._up.timing.silence:
                     cause = f"Nothing was heard for {self._up.timing.silence:.0f} s."
-                    await self._step(note, cause)
+                    self._step(note, cause)
             case LowerEvent.HEARD:
-                await self._step(note, "")
+                self._step(note, "")
                 await self._ask_for_birth()
 
     async def _on_birth(self, birth: Birth) -> None:
@@ -169,7 +171,7 @@ class LowerNode:
             )
         self.pump.pause()
         await self._resume(birth.session, birth.birth)
-        await self._step(LowerEvent.BIRTH, "")
+        self._step(LowerEvent.BIRTH, "")
 
     async def _on_heartbeat(self, beat: Heartbeat) -> None:
         self._heard = self._up.clock()
@@ -189,7 +191,7 @@ class LowerNode:
         else:
             await self._ask_for_birth()
         before = self._state
-        await self._step(LowerEvent.HEARD, "")
+        self._step(LowerEvent.HEARD, "")
         if before is self._state:
             self._tell("")
 
@@ -212,7 +214,7 @@ class LowerNode:
         topic = topics.ack(up.name, self._name, topics.RESUME)
         await up.publish(topic, control.write(message))
 
-    async def _step(self, event: LowerEvent, cause: str) -> None:
+    def _step(self, event: LowerEvent, cause: str) -> None:
         self._state, effects = LOWER[self._state, event]
         for effect in effects:
             match effect:
@@ -220,18 +222,17 @@ class LowerNode:
                     self.pump.pause()
                 case "tell":
                     self._tell(cause)
-                    await self._emit(
-                        StatusChange(
-                            device=self._name,
-                            state=_DEVICE_STATES[self._state],
-                            since=self._up.now(),
-                            cause=cause,
-                            source=self._up.name,
-                        )
-                    )
 
     def _tell(self, cause: str) -> None:
         self._up.on_link(self._name, _DEVICE_STATES[self._state], cause, self._figures)
 
-    async def _emit(self, event: Event) -> None:
-        await self._up.emit([event])
+    async def _store(self, misfit: Misfit) -> None:
+        failure = await attempt(self._up.emit([misfit]))
+        if failure is not None:
+            log.error(
+                "A misfit of %s could not be stored: %r (%s)",
+                self._name,
+                failure,
+                misfit.detail,
+                extra={"device": self._name},
+            )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from registry.model import (
     Alarm,
@@ -34,22 +34,31 @@ class Screened(Struct, frozen=True):
 
 
 def screen(source: str, events: Sequence[Event], permits: Permits, now: Time) -> Screened:
-    """Replace what `source` may not say by one misfit per device; `refused` counts events and
-    readings that were replaced."""
+    """Replace what `source` may not say by one misfit per device, and all events of kinds that
+    never come from below (commands, acknowledgements) by one more; `refused` counts events and
+    readings that were replaced. A misfit passes as one of `source`, whatever it names."""
     passed: list[Event] = []
     refused: dict[str, int] = {}
+    strange = 0
     for event in events:
         if isinstance(event, ReadingBatch):
             passed += _screen_rows(source, event, permits, refused)
             continue
+        if isinstance(event, Misfit):
+            passed.append(structs.replace(event, source=source))
+            continue
         subject = _subject(event)
-        if subject is None or permits(source, subject):
+        if subject is None:
+            strange += 1
+        elif permits(source, subject):
             passed.append(event)
         else:
             device = subject if isinstance(subject, str) else subject.id
             refused[device] = refused.get(device, 0) + 1
     passed += (forbidden(source, device, count, now) for device, count in refused.items())
-    return Screened(passed, sum(refused.values()))
+    if strange:
+        passed.append(_from_above_only(source, strange, now))
+    return Screened(passed, sum(refused.values()) + strange)
 
 
 def forbidden(source: str, device: str, count: int, now: Time) -> Misfit:
@@ -76,7 +85,19 @@ def unreadable(source: str, why: str, sample: str, now: Time) -> Misfit:
     )
 
 
+def _from_above_only(source: str, count: int, now: Time) -> Misfit:
+    return Misfit(
+        source=source,
+        reason=MisfitReason.FORBIDDEN,
+        detail=f"{count} events refused: commands and acknowledgements go down only, {source} sent "
+        "them up. Check who uses the credential of that node.",
+        time=now,
+    )
+
+
 def _subject(event: Event) -> str | Device | None:
+    """Return the device that an event from below speaks of; None: no such event comes from
+    below."""
     match event:
         case Discovered():
             return event.device

@@ -72,12 +72,12 @@ class DownlinkStore(Protocol):
         """Delete what the child has stored."""
         ...
 
-    async def down_state(self, child: str) -> Stream:
-        """Return where the stream to a child stands."""
+    async def down_skip_to(self, child: str, position: int) -> None:
+        """Number what waits for a child, and what is to follow, above `position`."""
         ...
 
-    async def renew_epoch(self) -> None:
-        """Begin a new epoch: this database is a copy."""
+    async def down_state(self, child: str) -> Stream:
+        """Return where the stream to a child stands."""
         ...
 
 
@@ -135,6 +135,9 @@ class SqlStore:
 
     async def down_acknowledge(self, child: str, sequence: int) -> None:
         await self._write(lambda tx: downbox.acknowledge(tx, child, sequence))
+
+    async def down_skip_to(self, child: str, position: int) -> None:
+        await self._write(lambda tx: downbox.skip_to(tx, child, position))
 
     async def down_state(self, child: str) -> Stream:
         return await self._read(lambda c: downbox.state(c, child))

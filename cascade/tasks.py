@@ -1,7 +1,7 @@
 """Running the parts of a conversation together, so that one loss ends all and is seen as itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 
@@ -13,6 +13,12 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
             yield group
     except BaseExceptionGroup as failures:
         raise _first(failures) from failures
+
+
+async def attempt(work: Awaitable[object]) -> BaseException | None:
+    """Await `work` and return its failure instead of raising it; cancelled with its caller."""
+    (result,) = await asyncio.gather(work, return_exceptions=True)
+    return result if isinstance(result, BaseException) else None
 
 
 async def wait_for_event(event: asyncio.Event, timeout: float) -> bool:

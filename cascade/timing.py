@@ -17,4 +17,5 @@ class Timing(Struct, frozen=True, kw_only=True):
     heartbeat: float = 10.0
     silence: float = 35.0
     complaint: float = 1.0
+    retry: Annotated[float, Meta(description="After a batch that could not be stored.")] = 5.0
     tick: float = 0.5

@@ -18,6 +18,8 @@ from registry.model import (
     AlarmAcknowledged,
     AlarmState,
     Event,
+    Fault,
+    Faulty,
     Time,
 )
 from registry.store import alarms
@@ -89,8 +91,8 @@ def _clear(known: Alarm, incoming: Alarm) -> Alarm:
     return replace(
         known,
         state=AlarmState.CLEARED,
-        cleared_time=moment,
-        updated_time=moment,
+        cleared_time=max(known.raised_time, moment),
+        updated_time=max(known.updated_time, moment),
     )
 
 
@@ -158,12 +160,15 @@ class AlarmBook:
         return self._put(tx, known, merge(known, incoming))
 
     def cascaded(self, tx: Transaction, incoming: Alarm) -> Sequence[Event]:
-        """Take an alarm as a lower tier says it stands."""
-        known = alarms.get(tx, incoming.id)
+        """Take an alarm as a lower tier says it stands.
+
+        Raises:
+            Faulty: its id or key is that of another device's alarm.
+        """
+        known = _same_device(alarms.get(tx, incoming.id), incoming)
         stands = from_owner(known, incoming)
-        if stands.open:
-            self._supersede(tx, stands)
-        return self._put(tx, known, stands)
+        ended = self._supersede(tx, stands) if stands.open else ()
+        return [*ended, *self._put(tx, known, stands)]
 
     def acknowledge(self, tx: Transaction, word: AlarmAcknowledged) -> Sequence[Event]:
         """Note who acknowledged; the first acknowledgement stands, a repeat is no news."""
@@ -179,12 +184,22 @@ class AlarmBook:
         alarms.put(tx, stands)
         return (stands,)
 
-    def _supersede(self, tx: Transaction, incoming: Alarm) -> None:
+    def _supersede(self, tx: Transaction, incoming: Alarm) -> Sequence[Event]:
         """Two open alarms never share a key: the older one ends where the newer begins."""
-        older = alarms.get_open(tx, incoming.key)
-        if older is not None and older.id != incoming.id:
-            moment = incoming.raised_time
-            ended = replace(
-                older, state=AlarmState.CLEARED, cleared_time=moment, updated_time=moment
-            )
-            alarms.put(tx, ended)
+        older = _same_device(alarms.get_open(tx, incoming.key), incoming)
+        if older is None or older.id == incoming.id:
+            return ()
+        return self._put(tx, older, _clear(older, incoming))
+
+
+def _same_device(known: Alarm | None, incoming: Alarm) -> Alarm | None:
+    if known is not None and known.device != incoming.device:
+        raise Faulty(
+            [
+                Fault(
+                    where="alarm",
+                    message=f"{incoming.id} of {incoming.device} belongs to {known.device}",
+                )
+            ]
+        )
+    return known

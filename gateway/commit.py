@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, Protocol
 
+from edge_ai.threshold import Crossing
 from gateway.history import History, Sample
 from registry.model import Event, Mark, Receipt
 from registry.store.transaction import Transaction
@@ -51,13 +52,17 @@ class Write:
     """What is to be stored as one: all of it, or (a mark or receipt already taken) none."""
 
     samples: list[Sample] = field(default_factory=list)
+    late: list[Sample] = field(default_factory=list)
+    """Replayed samples: they go to the history and never overwrite a live value."""
     steps: list[Step] = field(default_factory=list)
     events: Sequence[Event] = ()
     """Events that travel on unchanged once the write is committed, besides the steps' results."""
     mark: Mark | None = None
     receipt: Receipt | None = None
     urgent: bool = False
-    historical: bool = False
+    crossings: list[Crossing] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+    """What rules and presence concluded from this write: void if it is not stored."""
 
 
 @dataclass(slots=True)
@@ -65,7 +70,6 @@ class Committed:
     """What a write did."""
 
     taken: bool
-    new_samples: int = 0
     events: list[Event] = field(default_factory=list)
 
 
@@ -78,7 +82,13 @@ class Sinks(Protocol):
 
     def latest(self, tx: Transaction, samples: Sequence[Sample]) -> None: ...
 
-    def forward(self, tx: Transaction, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def forward(
+        self,
+        tx: Transaction,
+        live: Sequence[Sample],
+        late: Sequence[Sample],
+        events: Sequence[Event],
+    ) -> None:
         """Append to the outbox (a node without an upper tier has none)."""
         ...
 
@@ -96,7 +106,7 @@ class Observer(Protocol):
 @dataclass(slots=True)
 class _Job:
     write: Write
-    future: asyncio.Future[Committed]
+    future: asyncio.Future[Committed | StoreFailed]
     outcome: Committed | None = None
 
 
@@ -124,11 +134,14 @@ class Committer:
         self._last_group = 0.0
         self._room: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._in_hand: list[_Job] = []
         self._thread = threading.Thread(target=self._work, name="commit", daemon=False)
 
     def start(self) -> None:
         """Start the writer thread; call inside the running event loop."""
         self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
         self._room = asyncio.Event()
         self._room.set()
         self._thread.start()
@@ -143,19 +156,11 @@ class Committer:
         self._history.close()
         self._connection.close()
 
-    async def commit(self, write: Write) -> Committed:
-        """Store `write` durably.
+    async def commit(self, writes: Sequence[Write]) -> list[Committed | StoreFailed]:
+        """Store several writes, each for itself but in this order.
 
-        Raises:
-            StoreFailed: it is not stored; the source must not be told that it was.
-        """
-        return (await self.commit_all([write]))[0]
-
-    async def commit_all(self, writes: Sequence[Write]) -> list[Committed]:
-        """Store several writes, each for itself but in this order; returns when all are durable.
-
-        Raises:
-            StoreFailed: at least one of them is not stored.
+        Returns when each is durable or refused: a StoreFailed says that this one is not stored
+        and that its source must not be told that it was.
         """
         loop = asyncio.get_running_loop()
         urgent = all(write.urgent for write in writes)
@@ -164,14 +169,22 @@ class Committer:
         jobs = [_Job(write, loop.create_future()) for write in writes]
         with self._wake:
             if self._closing:
-                raise StoreFailed("the node is stopping")
+                return [StoreFailed("the node is stopping") for _ in writes]
             for job in jobs:
                 (self._urgent if job.write.urgent else self._normal).append(job)
             if len(self._normal) >= self._max_waiting and self._room is not None:
                 self._room.clear()
             self._wake.notify()
-        results = await asyncio.gather(*(asyncio.shield(job.future) for job in jobs))
-        return list(results)
+        return [await job.future for job in jobs]
+
+    async def watch(self) -> None:
+        """Return never, but raise when the commit thread ends by a defect.
+
+        Raises:
+            StoreFailed: nothing can be stored any more; the node has to be started again.
+        """
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
 
     def _work(self) -> None:
         try:
@@ -182,15 +195,22 @@ class Committer:
     def _fail_waiting(self) -> None:
         """The thread ends, by order or by a defect: nobody waits for it for ever."""
         with self._wake:
-            self._closing = True
-            waiting = [*self._urgent, *self._normal]
+            ordered, self._closing = self._closing, True
+            waiting = [*self._in_hand, *self._urgent, *self._normal]
             self._urgent.clear()
             self._normal.clear()
-        if waiting:
-            self._resolve(waiting, StoreFailed("the commit thread has ended"))
+        error = StoreFailed("the commit thread has ended")
+        self._resolve(waiting, error)
+        if not ordered and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell_ended, error)
+
+    def _tell_ended(self, error: StoreFailed) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _serve(self) -> None:
         while (group := self._next_group()) is not None:
+            self._in_hand = group
             started = perf_counter()
             try:
                 _, superseded = self._store(group)
@@ -201,6 +221,7 @@ class Committer:
                 samples = sum(len(job.write.samples) for job in group)
                 self._observer.group(len(group), samples, superseded, perf_counter() - started)
                 self._resolve(group, None)
+            self._in_hand = []
 
     def _next_group(self) -> list[_Job] | None:
         with self._wake:
@@ -214,7 +235,7 @@ class Committer:
             queue = self._urgent or self._normal
             while queue and len(group) < _GROUP_WRITES and samples < _GROUP_SAMPLES:
                 job = queue.popleft()
-                samples += len(job.write.samples)
+                samples += len(job.write.samples) + len(job.write.late)
                 group.append(job)
             return group
 
@@ -232,20 +253,20 @@ class Committer:
         tx = self._connection
         tx.execute("BEGIN IMMEDIATE")
         taken = [job for job in group if self._take(tx, job)]
-        samples = [s for job in taken for s in job.write.samples]
-        stored = self._history.write(samples)
+        live = [s for job in taken for s in job.write.samples]
+        late = [s for job in taken for s in job.write.late]
+        stored = self._history.write([*live, *late] if late else live)
         events: list[Event] = []
         for job in taken:
-            outcome = job.outcome = Committed(True, len(job.write.samples))
+            outcome = job.outcome = Committed(True)
             outcome.events.extend(job.write.events)
             for step in job.write.steps:
                 outcome.events.extend(step(tx))
             events.extend(outcome.events)
-        live = [s for job in taken if not job.write.historical for s in job.write.samples]
         if live:
             self._sinks.latest(tx, live)
-        if samples or events:
-            self._sinks.forward(tx, samples, events)
+        if live or late or events:
+            self._sinks.forward(tx, live, late, events)
         if stored.new or stored.superseded:
             self._sinks.count(tx, stored.new, stored.superseded)
         tx.execute("COMMIT")
@@ -289,7 +310,7 @@ class Committer:
             if job.future.done():
                 continue
             if error is not None:
-                job.future.set_exception(error)
+                job.future.set_result(error)
             elif job.outcome is not None:
                 job.future.set_result(job.outcome)
         if self._room is not None and len(self._normal) < self._max_waiting // 2:

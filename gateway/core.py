@@ -74,6 +74,7 @@ class Core:
     async def close(self) -> None:
         """Commit what waits and close everything."""
         await self.committer.close()
+        await self.pipeline.drain()
         await self.stores.close()
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

@@ -74,6 +74,8 @@ class Fit:
                 continue
             if type(value) is int and fit.type is ValueType.FLOAT:
                 value = _as_float(value)
+            elif type(value) is str:
+                value = _storable(value)
             elif type(value) is int and not _LOWEST <= value <= _LATEST_TIME:
                 value, quality, reason = None, int(Quality.BAD), "beyond 64 bits"
             if judge:
@@ -96,7 +98,13 @@ class Fit:
             reason = MisfitReason.WRONG_TYPE
             wanted = known[sample.point].type.value
             detail = f"{sample.point} is of type {wanted}, got {type(sample.value).__name__}"
-        result.aside.append(sample)
+        result.aside.append(
+            sample._replace(
+                device=_storable(sample.device),
+                point=_storable(sample.point),
+                value=_storable_value(sample.value),
+            )
+        )
         if len(result.misfits) < 32:
             result.misfits.append(
                 Misfit(
@@ -104,11 +112,24 @@ class Fit:
                     reason=reason,
                     detail=detail,
                     time=sample.received_time,
-                    device=sample.device,
-                    point=sample.point,
-                    sample=str(sample.value)[:512],
+                    device=_storable(sample.device),
+                    point=_storable(sample.point),
+                    sample=_storable(str(sample.value)[:512]),
                 )
             )
+
+
+def _storable(text: str) -> str:
+    """Return text that a database takes: halves of characters become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _storable_value(value: Value | None) -> Value | None:
+    if isinstance(value, str):
+        return _storable(value)
+    if type(value) is int and not _LOWEST <= value <= _LATEST_TIME:
+        return str(value)[:512]
+    return value
 
 
 def _as_float(value: int) -> float:

@@ -11,8 +11,10 @@ from registry.model.area import subtree_prefix
 class Grants:
     """The configured lower nodes; everything else is a stranger."""
 
-    def __init__(self, nodes: Sequence[LowerSettings], roster: Roster) -> None:
-        self._nodes = {node.name: node for node in nodes}
+    def __init__(self, node: str, nodes: Sequence[LowerSettings], roster: Roster) -> None:
+        """`node` is the node that asks, `nodes` are the configured ones directly below it."""
+        self._nodes = {lower.name: lower for lower in nodes}
+        self._names = {node, *self._nodes}.union(*(lower.nodes for lower in nodes))
         self._roster = roster
 
     def admits(self, source: str) -> bool:
@@ -22,8 +24,8 @@ class Grants:
     def permits(self, source: str, subject: str | Device) -> bool:
         """Tell whether `source` may speak of a device, or say this about it.
 
-        Its home must be the source or a node below it, its area within the grant, and it must
-        not be known as another's.
+        Its home must be the source or a node below it, its area within the grant, it must not
+        be known as another's, and its id must not be, or begin as those of, another node.
         """
         granted = self._nodes.get(source)
         if granted is None:
@@ -34,6 +36,8 @@ class Grants:
             if known is None:
                 return subject.partition("~")[0] in homes
             return known.via == source and known.device.home in homes
+        if subject.id.partition("~")[0] in self._names - homes:
+            return False
         known = self._roster.get(subject.id)
         if subject.home not in homes or (known is not None and known.via != source):
             return False

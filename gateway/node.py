@@ -56,8 +56,8 @@ class Node:
         """
         async with AsyncExitStack() as stack:
             core = Core(self._settings, self._now)
-            await core.start()
             stack.push_async_callback(core.close)
+            await core.start()
             await self._introduce(core)
             await self._start_broker(core, stack)
             await self._run(core, ready)

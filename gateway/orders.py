@@ -10,6 +10,7 @@ twice is ruled out by the command's id: an order that was sent before a crash en
 import asyncio
 import logging
 import sqlite3
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -32,8 +33,12 @@ from registry.store import commands
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 64
+IN_ALL: Final = 256
+PER_ENDPOINT: Final = 16
+PER_DEVICE: Final = 4
+"""How many orders are under way at once: a dead device holds up neither its link nor the node."""
 _NEVER: Final[Time] = 1 << 62
+_UNANSWERED: Final = "no outcome came before the deadline"
 GRACE: Final[Time] = 10 * SECOND
 """How long after a command's deadline an outcome from a lower tier is still awaited."""
 
@@ -70,8 +75,67 @@ def _value_faults(wanted: ValueType, order: Command) -> list[Fault]:
 
 def unfinished(connection: sqlite3.Connection) -> list[tuple[Command, OutcomeState]]:
     """Return the commands without a final outcome, and where each stands."""
-    rows = (commands.get(connection, c.id) for c in commands.overdue(connection, _NEVER))
+    found = commands.overdue(connection, _NEVER, limit=-1)
+    rows = (commands.get(connection, command.id) for command in found)
     return [(row.command, row.state) for row in rows if row is not None]
+
+
+class _Endpoint:
+    """The orders of one endpoint: devices take turns, each device's orders stay in order."""
+
+    def __init__(self) -> None:
+        self.under_way: Counter[str] = Counter()
+        self.waiting: dict[str, deque[Command]] = {}
+
+    def take(self) -> Command | None:
+        if self.under_way.total() >= PER_ENDPOINT:
+            return None
+        for device, queue in self.waiting.items():
+            if self.under_way[device] < PER_DEVICE:
+                order = queue.popleft()
+                del self.waiting[device]
+                if queue:
+                    self.waiting[device] = queue
+                self.under_way[device] += 1
+                return order
+        return None
+
+
+class _Line:
+    """Orders that wait for their turn, and how many are under way."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[str, _Endpoint] = {}
+        self._waiting: set[str] = set()
+        self._under_way = 0
+
+    def __contains__(self, order: str) -> bool:
+        return order in self._waiting
+
+    def put(self, endpoint: str, order: Command) -> None:
+        queues = self._endpoints.setdefault(endpoint, _Endpoint()).waiting
+        queues.setdefault(order.device, deque()).append(order)
+        self._waiting.add(order.id)
+
+    def take(self) -> list[tuple[str, Command]]:
+        """Return the orders whose turn it is, with their endpoints."""
+        found: list[tuple[str, Command]] = []
+        for name, endpoint in list(self._endpoints.items()):
+            while self._under_way < IN_ALL and (order := endpoint.take()) is not None:
+                self._under_way += 1
+                self._waiting.discard(order.id)
+                found.append((name, order))
+                self._endpoints[name] = self._endpoints.pop(name)
+        return found
+
+    def done(self, endpoint: str, order: Command) -> None:
+        """Make room: an order that `take` returned is over."""
+        there = self._endpoints[endpoint]
+        self._under_way -= 1
+        there.under_way[order.device] -= 1
+        there.under_way += Counter()
+        if not there.waiting and not there.under_way:
+            del self._endpoints[endpoint]
 
 
 class Orders:
@@ -91,7 +155,8 @@ class Orders:
         self._roster = roster
         self._execute = execute
         self._emit = emit
-        self._waiting: asyncio.Queue[Command] = asyncio.Queue()
+        self._line = _Line()
+        self._stir = asyncio.Event()
         self._open: dict[str, Command] = {}
 
     async def dispatch(self, order: Command) -> None:
@@ -114,7 +179,7 @@ class Orders:
             match event:
                 case Command():
                     self._open[event.id] = event
-                    self._waiting.put_nowait(event)
+                    self._queue(event)
                 case Outcome():
                     if event.state.final:
                         self._open.pop(event.command, None)
@@ -126,22 +191,34 @@ class Orders:
         for order, state in pending:
             self._open[order.id] = order
             if state is OutcomeState.ACCEPTED:
-                self._waiting.put_nowait(order)
+                self._queue(order)
+
+    def _queue(self, order: Command) -> None:
+        known = self._roster.get(order.device)
+        link = known.device.link if known else None
+        endpoint = link.endpoint if link else ""
+        self._line.put((known.via if known else None) or endpoint, order)
+        self._stir.set()
 
     async def run(self) -> None:
         """Carry orders out until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._expire())
-            for _ in range(_AT_ONCE):
-                group.create_task(self._work())
+            while True:
+                self._stir.clear()
+                for endpoint, order in self._line.take():
+                    group.create_task(self._work(endpoint, order))
+                await self._stir.wait()
 
-    async def _work(self) -> None:
-        while True:
-            order = await self._waiting.get()
-            try:
+    async def _work(self, endpoint: str, order: Command) -> None:
+        try:
+            if order.id in self._open:
                 await self._carry_out(order)
-            except StoreFailed as error:
-                log.error("order %s: %s", order.id, error, extra={"device": order.device})
+        except StoreFailed as error:
+            log.error("order %s: %s", order.id, error, extra={"device": order.device})
+        finally:
+            self._line.done(endpoint, order)
+            self._stir.set()
 
     async def _carry_out(self, order: Command) -> None:
         known = self._roster.get(order.device)
@@ -180,10 +257,12 @@ class Orders:
             now = self._now()
             late = [o for o in self._open.values() if o.deadline + GRACE < now]
             for order in late:
-                self._open.pop(order.id, None)
                 try:
-                    await self._settle(
-                        order, OutcomeState.SENT_NO_ANSWER, "no outcome came before the deadline"
-                    )
+                    if order.id in self._line:
+                        await self._settle(order, OutcomeState.EXPIRED, "its turn never came")
+                    else:
+                        await self._settle(order, OutcomeState.SENT_NO_ANSWER, _UNANSWERED)
                 except StoreFailed as error:
                     log.error("order %s: %s", order.id, error, extra={"device": order.device})
+                    break
+                self._open.pop(order.id, None)

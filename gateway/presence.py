@@ -27,6 +27,7 @@ class _Known:
     maintenance: bool
     seen: Time | None = None
     seen_at: Time = 0
+    unstored: bool = False
 
 
 def _cadence(device: Device) -> Time:
@@ -81,7 +82,7 @@ class Presence:
         for device in devices:
             known = self._known.get(device)
             if known is not None:
-                known.state = DeviceState.UNKNOWN
+                known.unstored = True
 
     def forget(self, device: str) -> None:
         """Drop a removed device."""
@@ -97,7 +98,7 @@ class Presence:
                 continue
             known.seen = monotonic
             known.seen_at = now
-            if known.state is not DeviceState.ONLINE and not known.maintenance:
+            if not known.maintenance:
                 changes += self._changed(device, known, DeviceState.ONLINE, now, "data arrives")
         return changes
 
@@ -132,6 +133,11 @@ class Presence:
                 changes += self._changed(device, known, wanted, now, cause)
         return changes
 
+    def current(self, device: str) -> StatusChange | None:
+        """Return how a device is now; safe on any thread."""
+        known = self._known.get(device)
+        return self._status(device, known) if known is not None else None
+
     def seen(self) -> Mapping[str, Time]:
         """Return when data of each device last arrived (UTC nanoseconds), to be stored."""
         return {device: known.seen_at for device, known in self._known.items() if known.seen_at}
@@ -149,9 +155,11 @@ class Presence:
     def _change(
         self, device: str, known: _Known, state: DeviceState, now: Time, cause: str
     ) -> StatusChange | None:
-        if known.state is state:
+        if known.state is state and not known.unstored:
             return None
-        known.state, known.since, known.cause = state, now, cause
+        if known.state is not state:
+            known.state, known.since, known.cause = state, now, cause
+        known.unstored = False
         return self._status(device, known)
 
     def _status(self, device: str, known: _Known) -> StatusChange:

@@ -18,12 +18,15 @@ class Adapters:
     def __init__(self, settings: Settings, now: Callable[[], Time]) -> None:
         self._settings = settings
         self._now = now
+        tiers = (settings.upper, settings.lower)
+        self._for_tiers = {tier.credential for tier in tiers if tier is not None}
 
     def __call__(self, device: Device, connected: Callable[[], None]) -> Adapter:
         """Open the adapter for `device.link`.
 
         Raises:
-            Faulty: the protocol is unknown, or the credential is missing or may not go there.
+            Faulty: the protocol is unknown, or the credential is missing, belongs to another
+                tier, or does not list the endpoint's host.
         """
         link = device.link
         entry = catalogue.find(link.protocol) if link else None
@@ -53,14 +56,24 @@ class Adapters:
                     )
                 ]
             )
-        host = urlsplit(endpoint).hostname or ""
-        if credential.hosts and host not in credential.hosts:
+        if name in self._for_tiers:
+            raise Faulty(
+                [
+                    Fault(
+                        where="link.credential",
+                        message=f"{name!r} signs in at another tier, devices may not use it",
+                        expected="an entry of `credentials` of its own",
+                    )
+                ]
+            )
+        host = urlsplit(endpoint).hostname or endpoint
+        if host not in credential.hosts:
             raise Faulty(
                 [
                     Fault(
                         where=f"credentials.{name}.hosts",
-                        message=f"may not be sent to {host}",
-                        expected=", ".join(credential.hosts),
+                        message=f"does not list {host}, so {name!r} is not sent there",
+                        expected=f"[{', '.join([*credential.hosts, host])}]",
                     )
                 ]
             )

@@ -6,7 +6,9 @@ One writer (the event loop, after a commit); readers never wait. Listeners hear 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from registry.model import Device, Lifecycle, Point, ValueType
+from msgspec.structs import replace
+
+from registry.model import Device, Lifecycle, Place, Point, ValueType
 
 _TYPES: Final[dict[ValueType, frozenset[type]]] = {
     ValueType.FLOAT: frozenset((float, int)),
@@ -75,6 +77,12 @@ class Roster:
             after = device
         for listener in self._listeners:
             listener(before.device if before else None, after)
+
+    def moved(self, device: str, place: Place) -> None:
+        """A mobile device is somewhere else now; nobody but alarms asks for it here."""
+        known = self._known.get(device)
+        if known is not None:
+            self._known[device] = Known(replace(known.device, place=place), known.via)
 
     @property
     def fits(self) -> Mapping[str, Mapping[str, PointFit]]:

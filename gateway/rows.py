@@ -4,6 +4,7 @@ Each function returns a step; a step returns the events that became true by it, 
 was known already is neither shown nor sent on again.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from cascade import downbox
 from cascade.faults import OutboxFull
 from cascade.parcel import pack
 from gateway.alarm_book import AlarmBook
-from gateway.commit import Step, StoreFailed
+from gateway.commit import Step
 from gateway.history import Sample
 from gateway.roster import Roster
 from registry.model import (
@@ -20,11 +21,11 @@ from registry.model import (
     Command,
     Discovered,
     Event,
-    Faulty,
     Misfit,
     MisfitReason,
     Moved,
     Outcome,
+    OutcomeState,
     Place,
     PlaceSource,
     Sensing,
@@ -34,6 +35,17 @@ from registry.model import (
 )
 from registry.store import aside, commands, devices, misfits, receipts, twin
 from registry.store.transaction import Transaction
+
+UNFIT: Final = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+)
+"""What says that an event is at fault, and not the disk."""
 
 _LON: Final = "lon"
 _LAT: Final = "lat"
@@ -79,18 +91,32 @@ class Rows:
         """A command is stored once; one for a device further down queues for its child."""
         if not commands.put(tx, order):
             return ()
-        self.pass_down(tx, order.device, order)
-        return (order,)
+        full = self._pass_down(tx, order.device, order)
+        if not full:
+            return (order,)
+        refused = Outcome(
+            command=order.id,
+            device=order.device,
+            state=OutcomeState.REFUSED,
+            time=self._now(),
+            detail=full,
+        )
+        commands.conclude(tx, refused)
+        return (order, refused)
 
-    def pass_down(self, tx: Transaction, device: str, event: Command | AlarmAcknowledged) -> None:
-        """Queue an event for the child node that delivered `device`, when there is one."""
+    def _pass_down(self, tx: Transaction, device: str, event: Command | AlarmAcknowledged) -> str:
+        """Queue an event for the child node that delivered `device`, when there is one.
+
+        Returns why it is not queued: empty when it is, or when there is no child.
+        """
         child = self._child_of(device)
         if child is None:
-            return
+            return ""
         try:
             downbox.append(tx, child, pack([event]), now=self._now())
         except OutboxFull as error:
-            raise StoreFailed(str(error)) from error
+            return str(error)
+        return ""
 
     def acknowledged(self, book: AlarmBook, word: AlarmAcknowledged) -> Step:
         """Return the step that notes an acknowledgement and passes it down to where it arose."""
@@ -98,8 +124,9 @@ class Rows:
         def write(tx: Transaction) -> Sequence[Event]:
             stands = book.acknowledge(tx, word)
             for alarm in stands:
-                if isinstance(alarm, Alarm):
-                    self.pass_down(tx, alarm.device, word)
+                full = self._pass_down(tx, alarm.device, word) if isinstance(alarm, Alarm) else ""
+                if full:
+                    self._refuse(tx, f"acknowledgement of {word.alarm} not passed down: {full}")
             return stands
 
         return write
@@ -108,20 +135,29 @@ class Rows:
         """Return a step that keeps aside what the registry refuses, instead of failing all."""
 
         def write(tx: Transaction) -> Sequence[Event]:
+            tx.execute("SAVEPOINT step")
             try:
-                return step(tx)
-            except Faulty as error:
-                refused = Misfit(
-                    source=source,
-                    reason=MisfitReason.FORBIDDEN,
-                    detail=f"the registry does not take this: {error}"[:1000],
-                    time=self._now(),
-                    device=device,
-                )
-                misfits.add(tx, [refused])
+                events = step(tx)
+            except UNFIT as error:
+                tx.execute("ROLLBACK TO step")
+                tx.execute("RELEASE step")
+                self._refuse(tx, f"the registry does not take this: {error}", device, source)
                 return ()
+            tx.execute("RELEASE step")
+            return events
 
         return write
+
+    def _refuse(self, tx: Transaction, why: str, device: str = "", source: str = "") -> None:
+        text = why.encode("utf-8", "replace").decode()[:1000]
+        refused = Misfit(
+            source=source,
+            reason=MisfitReason.FORBIDDEN,
+            detail=text,
+            time=self._now(),
+            device=device,
+        )
+        misfits.add(tx, [refused])
 
     @staticmethod
     def set_aside(samples: Sequence[Sample], found: Sequence[Misfit]) -> Step:
@@ -140,10 +176,13 @@ class Rows:
         pairs: dict[str, dict[str, Sample]] = {}
         for sample in samples:
             if sample.point in (_LON, _LAT) and isinstance(sample.value, float):
-                pairs.setdefault(sample.device, {})[sample.point] = sample
+                pair = pairs.setdefault(sample.device, {})
+                known = pair.get(sample.point)
+                if known is None or sample.source_time >= known.source_time:
+                    pair[sample.point] = sample
         for device, pair in pairs.items():
-            known = roster.get(device)
-            if known is None or known.device.sensing is not Sensing.MOBILE or len(pair) < 2:
+            entry = roster.get(device)
+            if entry is None or entry.device.sensing is not Sensing.MOBILE or len(pair) < 2:
                 continue
             lon, lat = pair[_LON].value, pair[_LAT].value
             if _plausible(lon, 180.0) and _plausible(lat, 90.0):

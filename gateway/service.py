@@ -112,7 +112,7 @@ class Service:
     def endpoints(self) -> Sequence[EndpointView]:
         return [
             EndpointView(
-                endpoint=health.endpoint.rpartition("@")[2],
+                endpoint=health.endpoint,
                 protocol=health.protocol,
                 state=health.state.value,
                 since=health.since,

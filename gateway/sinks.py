@@ -32,7 +32,7 @@ READINGS_UNSENT: Final = "readings_dropped_unsent"
 _UPWARD: Final = (Alarm, Detection, Discovered, Moved, Outcome, StatusChange)
 
 
-def as_batch(samples: Sequence[Sample]) -> ReadingBatch:
+def as_batch(samples: Sequence[Sample], *, historical: bool = False) -> ReadingBatch:
     """Return samples as one batch of columns."""
     device, point, value, quality, reason, source_time, _ = zip(*samples, strict=True)
     graded = any(quality)
@@ -43,6 +43,7 @@ def as_batch(samples: Sequence[Sample]) -> ReadingBatch:
         source_time=list(source_time),
         quality=list(quality) if graded else None,
         reason=list(reason) if graded else None,
+        historical=historical,
     )
 
 
@@ -69,7 +70,13 @@ class NodeSinks:
                 newest[key] = sample
         twin.put_latest(tx, newest.values())
 
-    def forward(self, tx: Transaction, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def forward(
+        self,
+        tx: Transaction,
+        live: Sequence[Sample],
+        late: Sequence[Sample],
+        events: Sequence[Event],
+    ) -> None:
         """Append what the upper tier is to know to the outbox.
 
         Raises:
@@ -78,8 +85,10 @@ class NodeSinks:
         if self._quota is None:
             return
         upward: list[Event] = [event for event in events if isinstance(event, _UPWARD)]
-        if samples:
-            upward.append(as_batch(samples))
+        if live:
+            upward.append(as_batch(live))
+        if late:
+            upward.append(as_batch(late, historical=True))
         if not upward:
             return
         try:

@@ -105,6 +105,7 @@ class _Link:
     service: Service | None = None
     retry_now: asyncio.Event = field(default_factory=asyncio.Event)
     failures: int = 0
+    told_offline: bool = False
 
 
 class Supervisor:
@@ -165,14 +166,23 @@ class Supervisor:
         return [link.health for link in self._links.values()]
 
     async def command(self, device: Device, order: Command) -> Outcome:
-        """Hand an order to the adapter that holds the device's link."""
+        """Hand an order to the adapter that holds the device's link; never raises.
+
+        A defect of the adapter ends as a failed order, not as the end of the node.
+        """
         link = self._links.get(device.link.endpoint) if device.link else None
         if link is None or link.adapter is None or link.health.state is not EndpointState.CONNECTED:
             detail = link.health.detail if link else "the device has no link"
             return self._outcome(order, OutcomeState.NOT_CONNECTED, detail or "not connected")
         if not isinstance(link.adapter, Commandable):
             return self._outcome(order, OutcomeState.REFUSED, "this link takes no commands")
-        return await link.adapter.command(order)
+        try:
+            return await link.adapter.command(order)
+        except Exception as error:
+            name = link.health.endpoint
+            log.exception("order %s failed", order.id, extra={"device": device.id, "adapter": name})
+            detail = f"the adapter failed: {type(error).__name__}: {error}"[:300]
+            return self._outcome(order, OutcomeState.FAILED, detail)
 
     def _outcome(self, order: Command, state: OutcomeState, detail: str) -> Outcome:
         return Outcome(
@@ -250,6 +260,7 @@ class Supervisor:
 
     def _connected(self, link: _Link) -> None:
         link.failures = 0
+        link.told_offline = False
         self._set(link, EndpointState.CONNECTED, "")
         log.info("connected", extra={"adapter": link.health.endpoint})
 
@@ -265,7 +276,11 @@ class Supervisor:
         )
 
     async def _pause(self, link: _Link, kind: str, detail: str) -> None:
-        """Say what happened, once, and wait with full jitter before the next try."""
+        """Say what happened, once, and wait with full jitter before the next try.
+
+        A store that refuses says nothing of the devices.
+        """
+        link.retry_now.clear()
         refused = kind == "refused"
         longest = PARKED_PAUSE if refused else _LONGEST_PAUSE
         ceiling = PARKED_PAUSE if refused else self._first_pause * 2 ** min(link.failures, 10)
@@ -282,8 +297,8 @@ class Supervisor:
                 to_rfc3339(link.health.next_try),
                 extra={"adapter": link.health.endpoint},
             )
-            await self._tell_offline(link, detail)
-        link.retry_now.clear()
+        if kind != "store" and not link.told_offline:
+            link.told_offline = await self._tell_offline(link, detail)
         try:
             async with asyncio.timeout(pause):
                 await link.retry_now.wait()
@@ -291,11 +306,12 @@ class Supervisor:
             pass
         self._set(link, EndpointState.CONNECTING, detail)
 
-    async def _tell_offline(self, link: _Link, detail: str) -> None:
+    async def _tell_offline(self, link: _Link, detail: str) -> bool:
+        """Tell the link's devices offline; False: it could not be stored."""
         if len(link.feed) == 0:
-            return
+            return True
         now = self._now()
-        cause = f"{link.health.endpoint.rpartition('@')[2]}: {detail}"[:300]
+        cause = f"{link.health.endpoint}: {detail}"[:300]
         changes: list[Event] = [
             StatusChange(
                 device=device, state=DeviceState.OFFLINE, since=now, cause=cause, source="link"
@@ -306,3 +322,5 @@ class Supervisor:
             await self._emit(changes, link.health.endpoint)
         except StoreFailed as error:
             log.error("states not stored: %s", error, extra={"adapter": link.health.endpoint})
+            return False
+        return True

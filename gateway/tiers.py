@@ -5,10 +5,11 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from cascade import outbox
 from cascade.downlink import Downlink
+from cascade.faults import OutboxFull
 from cascade.parcel import pack
 from cascade.store import SqlStore
 from cascade.uplink import Node as Self
@@ -16,13 +17,16 @@ from cascade.uplink import Uplink
 from cascade.upstairs import Figures
 from gateway.api.ports import LinkView
 from gateway.bus import mqtt_bus
+from gateway.commit import StoreFailed
 from gateway.config import Settings
 from gateway.core import Core
 from gateway.grants import Grants
 from gateway.history import Sample
+from gateway.sinks import READINGS_UNSENT
+from gateway.stores import Stores
 from gateway.supervisor import Supervisor
 from gateway.version import VERSION
-from protocols.adapter import Credential
+from protocols.adapter import Credential, LinkLost, Refused
 from registry.model import (
     SECOND,
     Alarm,
@@ -32,17 +36,23 @@ from registry.model import (
     Discovered,
     Event,
     Mark,
+    Misfit,
     StatusChange,
     Time,
 )
-from registry.store import alarms, devices, twin
+from registry.store import alarms, counters, devices, twin
 from registry.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-CUT: Final = "cascade"
-"""Source of the states that a cut link implies."""
 _REFRESH: Final = 3.0
+_AGAIN: Final = 1.0
+"""Seconds until what could not be stored or read is tried once more."""
+
+
+def cut_by(node: str) -> str:
+    """Return the source of the states that a link cut below `node` implies; it travels up."""
+    return f"cut:{node}"
 
 
 @dataclass(slots=True)
@@ -51,6 +61,18 @@ class _Link:
     since: Time
     cause: str = ""
     figures: Figures | None = None
+
+
+class _Store(SqlStore):
+    """The store of both links, which keeps the epoch that the node shows up to date."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(write=core.write, read=core.stores.readers.read, now=core.now)
+        self._stores: Stores = core.stores
+
+    async def renew_epoch(self) -> None:
+        await super().renew_epoch()
+        self._stores.epoch = (await self.identity()).epoch
 
 
 class Tiers:
@@ -62,12 +84,13 @@ class Tiers:
         self._me = settings.node.name
         self._upper = _Link(DeviceState.UNKNOWN, core.now())
         self._lower: dict[str, _Link] = {}
-        self._news: asyncio.Queue[tuple[str, DeviceState, str]] = asyncio.Queue()
+        self._news: dict[str, tuple[DeviceState, str]] = {}
+        self._told = asyncio.Event()
         self._wake = asyncio.Event()
         self._backlog: dict[str, outbox.Backlog] = {}
         self._uplink_up: Callable[[], None] = lambda: None
         self._downlink_up: Callable[[], None] = lambda: None
-        store = SqlStore(write=core.write, read=core.stores.readers.read, now=core.now)
+        store = _Store(core)
         self._uplink = self._make_uplink(store) if settings.upper else None
         self._downlink = self._make_downlink(store, broker_secret) if settings.lower else None
 
@@ -158,7 +181,7 @@ class Tiers:
             credential = self._settings.credentials[lower.credential]
         elif self._settings.broker is not None and not url:
             url = self._settings.broker.url
-        grants = Grants(lower.nodes, self._core.roster)
+        grants = Grants(self._me, lower.nodes, self._core.roster)
         self._lower = {
             child.name: _Link(DeviceState.UNKNOWN, self._core.now()) for child in lower.nodes
         }
@@ -181,8 +204,14 @@ class Tiers:
 
     async def _run_downlink(self, connected: Callable[[], None]) -> None:
         self._downlink_up = connected
-        if self._downlink is not None:
+        if self._downlink is None:
+            return
+        try:
             await self._downlink.run(self._take)
+        except (LinkLost, Refused) as error:
+            for name in list(self._lower):
+                self._on_lower(name, DeviceState.OFFLINE, f"its broker is gone: {error}")
+            raise
 
     async def _take(self, events: Sequence[Event]) -> None:
         mark = events[0]
@@ -190,18 +219,23 @@ class Tiers:
         await self._core.pipeline.emit(events, f"lower:{source}")
 
     async def _deliver(self, events: Sequence[Event], mark: Mark) -> None:
-        """From above come orders and acknowledgements, nothing else."""
-        orders = [e for e in events if isinstance(e, Command | AlarmAcknowledged)]
+        """From above come orders, acknowledgements, and what could not be read of them."""
+        orders = [e for e in events if isinstance(e, Command | AlarmAcknowledged | Misfit)]
         await self._core.pipeline.emit([mark, *orders], f"upper:{mark.source}")
 
     async def _republish(self) -> None:
-        """Append everything the upper tier must know to the outbox, once more."""
-        events = await self._core.stores.readers.read(_everything)
-        parcels = await asyncio.to_thread(pack, events)
+        """Append everything the upper tier must know to the outbox, once more.
+
+        Read and appended in one transaction: what is newer gets a higher number.
+        """
         quota = outbox.Quota(limit=self._settings.data.outbox_megabytes * 1024 * 1024)
 
         def append(tx: Transaction) -> None:
-            outbox.append(tx, parcels, now=self._core.now(), quota=quota)
+            try:
+                done = outbox.append(tx, pack(_everything(tx)), now=self._core.now(), quota=quota)
+            except OutboxFull as error:
+                raise StoreFailed(str(error)) from error
+            counters.add(tx, READINGS_UNSENT, done.dropped.readings)
 
         await self._core.write(append)
         self._wake.set()
@@ -213,22 +247,37 @@ class Tiers:
         if state is DeviceState.ONLINE:
             self._uplink_up()
 
-    def _on_lower(self, name: str, state: DeviceState, cause: str, figures: Figures) -> None:
+    def _on_lower(
+        self, name: str, state: DeviceState, cause: str, figures: Figures | None = None
+    ) -> None:
         link = self._lower.setdefault(name, _Link(DeviceState.UNKNOWN, self._core.now()))
-        link.figures = figures
+        link.figures = figures or link.figures
         if state is link.state:
             return
         log.info("lower node %s is %s: %s", name, state, cause)
         link.state, link.since, link.cause = state, self._core.now(), cause
-        self._news.put_nowait((name, state, cause))
+        if state in (DeviceState.OFFLINE, DeviceState.ONLINE):
+            self._news.pop(name, None)
+            self._news[name] = (state, cause)
+            self._told.set()
 
     async def _follow_links(self) -> None:
+        """Draw the consequences of the last news of each node, until they are stored."""
         while True:
-            name, state, cause = await self._news.get()
-            if state is DeviceState.OFFLINE:
-                await self._cut(name, cause)
-            elif state is DeviceState.ONLINE:
-                await self._restore(name)
+            await self._told.wait()
+            self._told.clear()
+            while self._news:
+                name = next(iter(self._news))
+                state, cause = self._news.pop(name)
+                try:
+                    if state is DeviceState.OFFLINE:
+                        await self._cut(name, cause)
+                    else:
+                        await self._restore(name)
+                except (StoreFailed, sqlite3.Error) as error:
+                    log.error("that node %s is %s is not stored yet: %s", name, state, error)
+                    self._news.setdefault(name, (state, cause))
+                    await asyncio.sleep(_AGAIN)
 
     async def _cut(self, child: str, cause: str) -> None:
         """What came by a node that is gone is unknown from now on; the node itself is offline."""
@@ -239,7 +288,7 @@ class Tiers:
                 state=DeviceState.OFFLINE if device == child else DeviceState.UNKNOWN,
                 since=now,
                 cause=cause if device == child else f"node {child} is not connected: {cause}",
-                source=CUT,
+                source=cut_by(self._me),
             )
             for device in self._core.roster.under(child)
         ]
@@ -248,21 +297,29 @@ class Tiers:
     async def _restore(self, child: str) -> None:
         """The node is back: its devices are again what they last said, until they say more."""
         under = set(self._core.roster.under(child))
-        before = await self._core.stores.readers.read(_before_the_cut)
         now = self._core.now()
-        changes = [
-            StatusChange(device=device, state=state, since=now, cause=cause, source=child)
-            for device, state, cause in before
-            if device in under
-        ]
-        await self._core.pipeline.statuses(changes)
+
+        def restore(tx: Transaction) -> Sequence[Event]:
+            changes = [
+                StatusChange(device=device, state=state, since=now, cause=cause, source=child)
+                for device, state, cause in _before_the_cut(tx, cut_by(self._me))
+                if device in under
+            ]
+            return twin.put_status(tx, changes)
+
+        await self._core.pipeline.apply(restore)
 
     async def _measure(self) -> None:
         gauge = self._core.metrics.gauge(
             "outbox_envelopes", "Envelopes that wait for the upper tier.", labels=("lane",)
         )
         while True:
-            found = await self._core.stores.readers.read(outbox.backlog)
+            try:
+                found = await self._core.stores.readers.read(outbox.backlog)
+            except sqlite3.Error as error:
+                log.error("the outbox cannot be measured: %s", error)
+                await asyncio.sleep(_AGAIN)
+                continue
             self._backlog = {lane.value: backlog for lane, backlog in found.items()}
             for lane, backlog in self._backlog.items():
                 gauge.set(backlog.rows, lane=lane)
@@ -274,8 +331,9 @@ def _waited(figures: Figures) -> float:
     return max(0.0, (figures.heard - figures.oldest) / SECOND) if figures.oldest else 0.0
 
 
-def _everything(connection: sqlite3.Connection) -> list[Event]:
+def _everything(tx: Transaction) -> list[Event]:
     """Return all devices, their states and the open alarms."""
+    connection = cast(sqlite3.Connection, tx)
     known: list[Event] = [Discovered(device=device) for device, _ in devices.load(connection)]
     states = [
         StatusChange(
@@ -290,14 +348,14 @@ def _everything(connection: sqlite3.Connection) -> list[Event]:
     return [*known, *states, *alarms.all_open(connection)]
 
 
-def _before_the_cut(connection: sqlite3.Connection) -> list[tuple[str, DeviceState, str]]:
-    """Return what the devices whose state a cut link implies were before."""
-    rows = connection.execute(
+def _before_the_cut(tx: Transaction, cut: str) -> list[tuple[str, DeviceState, str]]:
+    """Return what the devices whose state comes of the source `cut` were before."""
+    rows = tx.execute(
         "SELECT s.device, h.state, h.cause FROM device_state s LEFT JOIN state_history h"
         " ON h.device = s.device AND h.since = (SELECT max(x.since) FROM state_history x"
         "  WHERE x.device = s.device AND x.source <> ?) WHERE s.source = ?",
-        (CUT, CUT),
-    )
+        (cut, cut),
+    ).fetchall()
     return [
         (device, DeviceState(state or "unknown"), cause or "no data yet")
         for device, state, cause in rows

@@ -80,7 +80,11 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: Annotated[str, Meta(description="Name to sign in with.")] = ""
     password: Annotated[str, Meta(description="Secret; write `file:PATH` or `${NAME}`.")] = ""
     hosts: Annotated[
-        tuple[str, ...], Meta(description="The only hosts it may be sent to; empty: any.")
+        tuple[str, ...],
+        Meta(
+            description="The only hosts it may be sent to. A device's link needs its host here; "
+            "empty: only the broker of `upper` or `lower`."
+        ),
     ] = ()
     ca_file: Annotated[
         str | None, Meta(description="PEM file of the authority that signs the peer.")

@@ -32,8 +32,8 @@ async def import_file(
     if in_use(Path(settings.data.folder)):
         return _ask_node(settings, data, format, dry_run=dry_run, complete=complete)
     core = Core(settings)
-    await core.start()
     try:
+        await core.start()
         document = await read(core, data, format)
         if dry_run:
             return preview(core, document, complete=complete)

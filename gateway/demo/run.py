@@ -118,8 +118,8 @@ async def _register(files: dict[str, Path], scenario_file: Path, say: Say) -> No
             rules=tuple(rules(scenario)),
         )
         core = Core(load(file))
-        await core.start()
         try:
+            await core.start()
             difference = await take_in(core, document)
         finally:
             await core.close()

@@ -1,5 +1,6 @@
 """History: every reading, in one SQLite file a day."""
 
-from gateway.history.days import History, HistorySeries, Sample, Stored
+from gateway.history.days import History, Sample, Stored
+from gateway.history.reading import HistorySeries
 
 __all__ = ["History", "HistorySeries", "Sample", "Stored"]

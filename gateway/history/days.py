@@ -2,21 +2,28 @@
 
 A repeat of a row is a no-op; another value for the same key replaces it and is counted as
 superseded. Days are UTC. Files are opened on demand and the least used are closed again.
+
+A row is filed under the day of its source time, unless that is implausible (400 days before its
+arrival, or a day after it): then under the day it arrived, so that a broken clock opens no files
+of its own and its rows are pruned with the others.
 """
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.history.reading import DayFile, HistorySeries, Range, read
 from registry.model import DAY, Time, Value
 
 _OPEN_DAYS: Final = 8
 _WAL_PAGES: Final = 10_000
 """Pages (of 4 KiB) the log may hold: a page that many batches touch is written back once."""
 _CACHE_KB: Final = 8_192
+_BEHIND: Final = 400 * DAY
+_AHEAD: Final = DAY
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS series (
@@ -46,14 +53,6 @@ class Stored(NamedTuple):
     superseded: int
 
 
-class HistorySeries(NamedTuple):
-    """One point's samples in columns, oldest first; times are UTC nanoseconds."""
-
-    time: list[Time]
-    value: list[Value | None]
-    quality: list[int]
-
-
 class _Day:
     """One open file and the series ids it knows."""
 
@@ -69,25 +68,27 @@ class _Day:
 
     def write(self, samples: Sequence[Sample]) -> Stored:
         connection = self.connection
+        added: list[tuple[str, str]] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
-            series = self._series(samples)
+            series = self._series(samples, added)
             rows = [(series[s[0], s[1]], s[5], s[2], s[3], s[4] or None, s[6]) for s in samples]
             new = connection.executemany(
                 "INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?, ?, ?)", rows
             ).rowcount
             superseded = self._supersede(rows) if new < len(rows) else 0
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
+            for key in added:
+                del self.series[key]
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            self.series = {
-                (d, p): i for d, p, i in connection.execute("SELECT device, point, id FROM series")
-            }
             raise
         return Stored(new, superseded)
 
-    def _series(self, samples: Sequence[Sample]) -> dict[tuple[str, str], int]:
+    def _series(
+        self, samples: Sequence[Sample], added: list[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
         known = self.series
         for sample in samples:
             key = (sample[0], sample[1])
@@ -96,6 +97,7 @@ class _Day:
                     "INSERT INTO series (device, point) VALUES (?, ?)", key
                 )
                 known[key] = int(cursor.lastrowid or 0)
+                added.append(key)
         return known
 
     def _supersede(self, rows: Sequence[tuple[object, ...]]) -> int:
@@ -106,8 +108,15 @@ class _Day:
         ).rowcount
 
 
-def _day_name(time: Time) -> str:
-    return datetime.fromtimestamp(time // DAY * 86_400, UTC).strftime("%Y-%m-%d")
+def _day_name(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _day_of(sample: Sample) -> int:
+    """Return the day a sample is filed under, in days since 1970."""
+    source, received = sample[5], sample[6]
+    plausible = received - _BEHIND < source < received + _AHEAD
+    return (source if plausible else received) // DAY
 
 
 class History:
@@ -123,6 +132,7 @@ class History:
 
         Raises:
             sqlite3.Error: nothing of the failing day was stored; the caller must not acknowledge.
+            ValueError, OverflowError: the same, for a text or a number that cannot be stored.
         """
         new = superseded = 0
         for day, rows in self._by_day(samples):
@@ -132,16 +142,19 @@ class History:
         return Stored(new, superseded)
 
     def _by_day(self, samples: Sequence[Sample]) -> Iterable[tuple[int, Sequence[Sample]]]:
-        first = samples[0][5] // DAY if samples else 0
-        if all(s[5] // DAY == first for s in samples):
-            return [(first, samples)] if samples else []
+        if not samples:
+            return ()
+        first = _day_of(samples[0])
+        low, high = first * DAY, (first + 1) * DAY
+        if all(low <= s[5] < high and s[5] - _AHEAD < s[6] < s[5] + _BEHIND for s in samples):
+            return [(first, samples)]
         days: dict[int, list[Sample]] = {}
         for sample in samples:
-            days.setdefault(sample[5] // DAY, []).append(sample)
+            days.setdefault(_day_of(sample), []).append(sample)
         return days.items()
 
     def _path(self, day: int) -> Path:
-        return self._folder / f"{_day_name(day * DAY)}.db"
+        return self._folder / f"{_day_name(day)}.db"
 
     def _day(self, day: int) -> _Day:
         known = self._days.get(day)
@@ -153,35 +166,39 @@ class History:
             self._days.popitem(last=False)[1].connection.close()
         return opened
 
-    def read(self, device: str, point: str, start: Time, end: Time) -> HistorySeries:
-        """Return all samples of one point with start <= time < end. Safe on any thread."""
-        times: list[Time] = []
-        values: list[Value | None] = []
-        qualities: list[int] = []
-        for day in range(start // DAY, (max(start, end - 1)) // DAY + 1):
-            path = self._path(day)
-            if not path.exists():
-                continue
-            reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    def read(
+        self,
+        device: str,
+        point: str,
+        start: Time,
+        end: Time,
+        limit: int | None = None,
+        *,
+        averaged: bool = True,
+    ) -> HistorySeries:
+        """Return the samples of one point with start <= time < end. Safe on any thread.
+
+        More than `limit` rows are thinned to at most `limit` even steps of time: numbers to their
+        mean with the extremes, text (and everything unless `averaged`) to the newest of each step.
+        A row that came with an implausible clock is found under the time it arrived.
+        """
+        first, last = start // DAY, (end - 1) // DAY
+        files = [file for file in self._files() if first <= file.day <= last]
+        return read(files, Range(device, point, start, end), limit, averaged=averaged)
+
+    def _files(self) -> Iterator[DayFile]:
+        """Yield the files there are, oldest first."""
+        for path in sorted(self._folder.glob("????-??-??.db")):
             try:
-                for time, value, quality in reader.execute(
-                    "SELECT time, value, quality FROM sample WHERE series ="
-                    " (SELECT id FROM series WHERE device = ? AND point = ?)"
-                    " AND time >= ? AND time < ? ORDER BY time",
-                    (device, point, start, end),
-                ):
-                    times.append(time)
-                    values.append(value)
-                    qualities.append(quality)
-            finally:
-                reader.close()
-        return HistorySeries(times, values, qualities)
+                begins = datetime.fromisoformat(path.stem).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            yield DayFile(int(begins.timestamp()) // 86_400, path)
 
     def prune(self, before: Time) -> list[str]:
         """Delete the files of days that ended before `before`; return their names."""
         gone = []
-        for path in sorted(self._folder.glob("????-??-??.db")):
-            day = int(datetime.fromisoformat(path.stem).replace(tzinfo=UTC).timestamp()) // 86_400
+        for day, path in self._files():
             if (day + 1) * DAY > before:
                 continue
             opened = self._days.pop(day, None)

@@ -66,8 +66,8 @@ class Alarm(
     raised_time: Time
     updated_time: Time
     cleared_time: Time = 0
-    count: int = 1
-    reopened: int = 0
+    count: Annotated[int, Meta(ge=0, le=2**62)] = 1
+    reopened: Annotated[int, Meta(ge=0, le=2**62)] = 0
     point: str = ""
     value: Value | None = None
     limit: float | None = None

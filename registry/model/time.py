@@ -1,9 +1,12 @@
 """Time as the house keeps it: integers, nanoseconds since 1970-01-01 UTC."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
-Time = int
+from msgspec import Meta
+
+Time = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""Nanoseconds since 1970-01-01 UTC, what 64 bits hold."""
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000

@@ -39,8 +39,10 @@ def put(tx: Transaction, command: Command) -> bool:
 
 
 def conclude(tx: Transaction, outcome: Outcome) -> bool:
-    """Store an outcome; False: the command is unknown, already final, or already further on."""
-    row = tx.execute("SELECT state FROM command WHERE id=?", (outcome.command,)).fetchone()
+    """Store an outcome; False: its device has no such command, or one already as far or final."""
+    row = tx.execute(
+        "SELECT state FROM command WHERE id=? AND device=?", (outcome.command, outcome.device)
+    ).fetchone()
     if row is None or _RANK[outcome.state] <= _RANK[OutcomeState(row[0])]:
         return False
     tx.execute(
