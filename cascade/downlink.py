@@ -68,6 +68,7 @@ class Downlink:
 
         `emit` gets `[Mark, *events]`; it must take batches of one lane in the order in which it
         was called, and store a batch together with its mark or not at all (`inbox.advance`).
+        What it raises concerns that batch only: its node is asked for it again.
 
         Raises:
             LinkLost: the broker is gone; run again.

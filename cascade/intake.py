@@ -123,7 +123,7 @@ class Intake:
             case _:
                 self.stream.take(sealed.lane, sealed.sequence)
                 batch = [sealed.mark, *self._read(sealed)]
-                task = self._up.group.create_task(attempt(self._up.emit(batch)))
+                task = self._up.group.create_task(attempt(self._up.emit, batch))
                 task.add_done_callback(lambda _: self._landed.set())
                 box.flights.append((sealed.sequence, task))
 

@@ -227,7 +227,7 @@ class LowerNode:
         self._up.on_link(self._name, _DEVICE_STATES[self._state], cause, self._figures)
 
     async def _store(self, misfit: Misfit) -> None:
-        failure = await attempt(self._up.emit([misfit]))
+        failure = await attempt(self._up.emit, [misfit])
         if failure is not None:
             log.error(
                 "A misfit of %s could not be stored: %r (%s)",

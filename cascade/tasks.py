@@ -1,8 +1,11 @@
 """Running the parts of a conversation together, so that one loss ends all and is seen as itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 @asynccontextmanager
@@ -15,9 +18,11 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
         raise _first(failures) from failures
 
 
-async def attempt(work: Awaitable[object]) -> BaseException | None:
+async def attempt(
+    work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs
+) -> BaseException | None:
     """Await `work` and return its failure instead of raising it; cancelled with its caller."""
-    (result,) = await asyncio.gather(work, return_exceptions=True)
+    (result,) = await asyncio.gather(work(*args, **kwargs), return_exceptions=True)
     return result if isinstance(result, BaseException) else None
 
 

@@ -58,6 +58,8 @@ TRANSITIONS: Final[dict[tuple[Standing, AlarmState], tuple[Standing, Effect]]] =
 }
 """`{(standing, what arrives): (standing after, effect)}`; the diagram in docs is drawn from it."""
 
+REPORT: Final = "report"
+"""A person's report has no source that clears it: acknowledging it ends it."""
 DEFAULT_REOPEN_WINDOW: Final[Time] = 60 * SECOND
 
 
@@ -87,7 +89,10 @@ def _update(known: Alarm, incoming: Alarm) -> Alarm:
 
 
 def _clear(known: Alarm, incoming: Alarm) -> Alarm:
-    moment = incoming.cleared_time or incoming.updated_time
+    return _close(known, incoming.cleared_time or incoming.updated_time)
+
+
+def _close(known: Alarm, moment: Time) -> Alarm:
     return replace(
         known,
         state=AlarmState.CLEARED,
@@ -176,7 +181,10 @@ class AlarmBook:
         if known is None:
             return ()
         first = first_acknowledgement(known.acknowledged, word.acknowledgement)
-        return self._put(tx, known, replace(known, acknowledged=first))
+        stands = replace(known, acknowledged=first)
+        if known.type == REPORT and known.open:
+            stands = _close(stands, word.acknowledgement.time)
+        return self._put(tx, known, stands)
 
     def _put(self, tx: Transaction, known: Alarm | None, stands: Alarm | None) -> Sequence[Event]:
         if stands is None or stands == known:

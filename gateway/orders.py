@@ -33,7 +33,7 @@ from registry.store import commands
 
 log = logging.getLogger(__name__)
 
-IN_ALL: Final = 256
+IN_ALL: Final = 512
 PER_ENDPOINT: Final = 16
 PER_DEVICE: Final = 4
 """How many orders are under way at once: a dead device holds up neither its link nor the node."""
@@ -81,7 +81,7 @@ def unfinished(connection: sqlite3.Connection) -> list[tuple[Command, OutcomeSta
 
 
 class _Endpoint:
-    """The orders of one endpoint: devices take turns, each device's orders stay in order."""
+    """The orders of one endpoint: devices take turns, each device's begin in order."""
 
     def __init__(self) -> None:
         self.under_way: Counter[str] = Counter()
@@ -133,7 +133,8 @@ class _Line:
         there = self._endpoints[endpoint]
         self._under_way -= 1
         there.under_way[order.device] -= 1
-        there.under_way += Counter()
+        if not there.under_way[order.device]:
+            del there.under_way[order.device]
         if not there.waiting and not there.under_way:
             del self._endpoints[endpoint]
 

@@ -21,6 +21,7 @@ from registry.model import (
     Event,
     ThresholdRule,
     Time,
+    ValueType,
 )
 from registry.store import alarms
 
@@ -81,10 +82,20 @@ class Service:
         self, device: str, point: str, start: Time, end: Time, limit: int
     ) -> HistoryColumns:
         history = self._core.stores.history
+        known = self._core.roster.get(device)
+        spec = known.device.point(point) if known else None
+        averaged = spec is None or spec.type is not ValueType.BOOL
         series = await self._core.stores.readers.call(
-            lambda: history.read(device, point, start, end)
+            lambda: history.read(device, point, start, end, limit, averaged=averaged)
         )
-        return HistoryColumns(t=series.time, v=series.value, q=series.quality)
+        return HistoryColumns(
+            t=series.time,
+            v=series.value,
+            q=series.quality,
+            aggregated=series.aggregated,
+            low=series.low,
+            high=series.high,
+        )
 
     async def emit(self, events: Sequence[Event]) -> None:
         await self._core.pipeline.emit(events, "api")

@@ -25,8 +25,9 @@ T = TypeVar("T")
 class HistoryColumns(Struct, kw_only=True):
     """One point's samples in columns of equal length, oldest first; `t` in UTC nanoseconds.
 
-    With `aggregated` each row stands for a stretch of time: `v` is the mean, `low` and `high`
-    the extremes, `q` the worst quality, `t` the start of the stretch.
+    With `aggregated` each row stands for a stretch of time, `q` is its worst quality. Of numbers
+    `v` is the mean, `low` and `high` the extremes, `t` the start of the stretch; of anything else
+    `v` and `t` are its newest row.
     """
 
     t: list[Time]
@@ -93,10 +94,9 @@ class NodePort(Protocol):
     async def history(
         self, device: str, point: str, start: Time, end: Time, limit: int
     ) -> HistoryColumns:
-        """Return one point's samples with start <= t < end.
+        """Return one point's samples with start <= t < end, at most `limit` of them.
 
-        More than `limit` rows may be returned raw: the API thins them. A store that can
-        aggregate itself returns at most `limit` rows with `aggregated` set.
+        If there are more, they are thinned and `aggregated` is set.
         """
         ...
 

@@ -1,6 +1,5 @@
 """What a device measures: live values, history, and the states it went through."""
 
-import asyncio
 import sqlite3
 from typing import Annotated, Final
 
@@ -12,7 +11,6 @@ from edge_ai.threshold import applies
 from gateway.api.devices import QUALITIES, existing
 from gateway.api.errors import Problem, not_found
 from gateway.api.node import Node
-from gateway.api.thinning import thin
 from gateway.api.times import parse_range, stamp
 from registry.model import (
     DAY,
@@ -174,8 +172,6 @@ class ValuesController(Controller):
         if spec is None:
             raise Problem(404, f"Device {device_id!r} has no point {point!r}.")
         found = await node.history(device_id, point, since, until, limit)
-        if len(found.t) > limit:
-            found = await asyncio.to_thread(thin, found, limit)
         truth = spec.type is ValueType.BOOL
         return HistoryAnswer(
             point=point,

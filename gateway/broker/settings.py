@@ -12,6 +12,13 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, Meta(description="Address to listen on.", examples=["127.0.0.1", "::1"])
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 1883
+    password: Annotated[
+        str,
+        Meta(
+            description="Password of the user `sensors`, as devices sign in; empty: one is made"
+            " in secrets/broker-sensors. Write `file:PATH` or `${NAME}`."
+        ),
+    ] = ""
     certificate: Annotated[
         str | None, Meta(description="PEM file of the TLS certificate chain; turns MQTTS on.")
     ] = None
@@ -40,6 +47,9 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connect_timeout: Annotated[
         float, Meta(gt=0, description="Seconds a new connection has for its CONNECT.")
     ] = 10.0
+
+    def __repr__(self) -> str:
+        return f"BrokerSettings(bind={self.bind!r}, port={self.port})"
 
     @property
     def url(self) -> str:

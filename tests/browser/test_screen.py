@@ -93,7 +93,7 @@ def page(demo: Demo, browser: Browser) -> Iterator[Page]:
     errors: list[str] = []
     opened.on("request", lambda request: _note_foreign(request.url, foreign))
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(URL)
+    opened.goto(f"{URL}/?lang=zh")
     opened.wait_for_selector('html[data-ready="1"]', state="attached")
     yield opened
     assert foreign == []
@@ -143,7 +143,7 @@ def test_an_alarm_is_acknowledged_from_the_screen(page: Page) -> None:
 
 
 def test_a_device_shows_live_values_and_history(page: Page) -> None:
-    page.goto(f"{URL}/?device=edge-west~pump-04-01")
+    page.goto(f"{URL}/?lang=zh&device=edge-west~pump-04-01")
     page.wait_for_selector('html[data-ready="1"]', state="attached")
     expect(page.get_by_test_id("value-row").first).to_be_visible()
     expect(page.get_by_test_id("chart").first).to_be_visible()

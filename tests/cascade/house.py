@@ -43,6 +43,7 @@ QUICK = Timing(
     heartbeat=0.15,
     silence=0.6,
     complaint=0.03,
+    retry=0.05,
     tick=0.02,
 )
 
@@ -77,6 +78,10 @@ def database(path: Path | str, name: str = "edge", epoch: str = "e1") -> sqlite3
 
 class Crash(Exception):
     """The process died here."""
+
+
+class NotStored(Exception):
+    """The disk refused a batch."""
 
 
 class Plan(Struct):
@@ -117,8 +122,10 @@ class House:
         self.came_down: list[Event] = []
         self.republished = 0
         self.refuse = 0
+        self.fails: Callable[[Sequence[Event]], bool] = lambda events: False
+        self.failed = 0
         self.known: list[Discovered] = []
-        self._clients: list[Client] = []
+        self.clients: list[Client] = []
         self._queue: asyncio.Queue[tuple[Sequence[Event], asyncio.Future[None]]] = asyncio.Queue()
         self._claimed: dict[tuple[str, str], dict[Lane, int]] = {}
         self._wake = asyncio.Event()
@@ -167,7 +174,7 @@ class House:
         if not self.alive:
             return
         self.alive = False
-        for client in self._clients:
+        for client in self.clients:
             client.cut()
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
@@ -183,6 +190,9 @@ class House:
     async def emit(self, events: Sequence[Event]) -> None:
         """The pipeline's door: returns once committed (unless the plan says otherwise)."""
         self.point()
+        if self.fails(events):
+            self.failed += 1
+            raise NotStored
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((events, done))
         if self.plan.answer_before_commit:
@@ -296,7 +306,7 @@ class House:
     ) -> Callable[[], Awaitable[Client]]:
         async def open_bus() -> Client:
             client = await broker.open(will())  # type: ignore[arg-type]
-            self._clients.append(client)
+            self.clients.append(client)
             return client
 
         return open_bus
@@ -346,7 +356,7 @@ def rows_of(event: Event) -> list[tuple[str, str, str]]:
             ]
         case Alarm():
             return [("alarm", event.device, event.id)]
-        case StatusChange() if "~" in event.device:
+        case StatusChange():
             return [("status", event.device, str(event.since))]
         case Discovered():
             return [("device", event.device.id, event.device.name)]

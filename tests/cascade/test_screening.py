@@ -4,11 +4,14 @@ from cascade.screening import screen
 from registry.model import (
     Acknowledgement,
     AlarmAcknowledged,
+    Command,
     Device,
     DeviceKind,
     DeviceState,
     Discovered,
     Event,
+    Lane,
+    Mark,
     Misfit,
     MisfitReason,
     ReadingBatch,
@@ -77,9 +80,25 @@ def test_definitions_are_judged_by_home_and_area() -> None:
     assert refusals(found.events) == ["b~x", "a~x"]
 
 
-def test_states_of_others_are_refused_and_deviceless_events_pass() -> None:
+def test_states_of_others_are_refused() -> None:
     status = StatusChange(device="b~1", state=DeviceState.ONLINE, since=1)
+    assert refusals(screen("a", [status], permits, 9).events) == ["b~1"]
+
+
+def test_nothing_is_ordered_or_acknowledged_from_below_not_even_of_own_devices() -> None:
+    order = Command(
+        id="c", device="a~1", action="write", deadline=9, asked_by="a", asked_time=1, value=1
+    )
     noted = AlarmAcknowledged(alarm="x", acknowledgement=Acknowledgement(by="me", time=1))
-    found = screen("a", [status, noted], permits, 9)
-    assert found.events[0] is noted
-    assert refusals(found.events) == ["b~1"]
+    mark = Mark(source="b", epoch="e", lane=Lane.ALARM, sequence=7)
+    found = screen("a", [order, noted, mark], permits, 9)
+    assert [type(e) for e in found.events] == [Misfit]
+    assert refusals(found.events) == [""]
+    assert found.refused == 3
+
+
+def test_a_misfit_from_below_is_one_of_its_sender() -> None:
+    misfit = Misfit(source="made up", reason=MisfitReason.BAD_TIME, detail="d", time=1)
+    (passed,) = screen("a", [misfit], permits, 9).events
+    assert isinstance(passed, Misfit)
+    assert (passed.source, passed.detail) == ("a", "d")

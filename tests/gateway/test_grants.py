@@ -12,6 +12,11 @@ def device(home: str, local: str = "a", area: str | None = "990101") -> Device:
     return Device(id=f"{home}~{local}", home=home, name="a", kind=DeviceKind.SENSOR, area=area)
 
 
+def named(name: str) -> Device:
+    """A device whose home city-1 may speak of, called `name`."""
+    return Device(id=name, home="edge-2", name="a", kind=DeviceKind.SENSOR, area="990101")
+
+
 @pytest.fixture
 def grants() -> Grants:
     roster = Roster("province")
@@ -20,7 +25,7 @@ def grants() -> Grants:
         LowerSettings(name="city-1", nodes=("edge-1", "edge-2"), areas=("990100",)),
         LowerSettings(name="city-2", nodes=("edge-9",)),
     ]
-    return Grants(lower, roster)
+    return Grants("province", lower, roster)
 
 
 def test_strangers_may_not_speak(grants: Grants) -> None:
@@ -36,6 +41,11 @@ def test_strangers_may_not_speak(grants: Grants) -> None:
         (device("city-1", area=None), True),
         (device("edge-9", "b"), False),  # another city's node
         (device("edge-2", area="990201"), False),  # outside the area
+        (named("province~a"), False),  # an id of this node
+        (named("edge-9~b"), False),  # an id of another city's node
+        (named("city-2"), False),  # another node itself
+        (named("edge-1"), True),
+        (named("stadium~a"), True),  # no node of ours
         ("edge-1~a", True),
         ("edge-9~a", False),  # known by another way
         ("edge-2~new", True),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.history import History, Sample
-from registry.model import DAY, HOUR, SECOND, Time, Value
+from registry.model import DAY, MINUTE, SECOND, Time, Value, to_rfc3339
 from tests.gateway.support import NOW
 
-NOON = NOW // DAY * DAY + 12 * HOUR
+NOON = NOW // DAY * DAY + 720 * MINUTE
 
 
 @pytest.fixture
@@ -74,14 +74,8 @@ def test_a_broken_clock_opens_no_files_and_its_rows_are_read_by_arrival(
     assert found.quality == [0] + [1] * 599
     assert history.read("a", "p", NOON + 5, NOON + 7).value == [5.0, 6.0]
     assert history.read("a", "p", 0, day).value == []
-    assert history.prune(day + DAY) == [*names(tmp_path), *_day(NOON)]
+    assert history.prune(day + DAY) == [to_rfc3339(NOON)[:10]]
     assert names(tmp_path) == []
-
-
-def _day(time: Time) -> list[str]:
-    from registry.model import to_rfc3339
-
-    return [to_rfc3339(time)[:10]]
 
 
 def test_a_file_of_another_name_is_left_alone(history: History, tmp_path: Path) -> None:
@@ -102,9 +96,8 @@ def test_as_many_rows_as_the_limit_are_returned_as_stored(history: History) -> N
 def test_more_rows_are_averaged_over_even_steps_with_extremes_and_worst_quality(
     history: History,
 ) -> None:
-    start = NOON + 12 * HOUR - 50 * SECOND
-    values: list[Value | None] = [i if i % 2 else float(i) for i in range(100)]
-    values[3] = None
+    start = NOON + 720 * MINUTE - 50 * SECOND
+    values: list[Value | None] = [None if i == 3 else float(i) for i in range(100)]
     rows = [sample(v, start + i * SECOND, received=start) for i, v in enumerate(values)]
     rows[99] = rows[99]._replace(quality=2)
     history.write(rows)
@@ -114,14 +107,14 @@ def test_more_rows_are_averaged_over_even_steps_with_extremes_and_worst_quality(
     assert {b - a for a, b in zip(found.time, found.time[1:], strict=False)} == {
         found.time[1] - start
     }
-    assert found.value[0] == pytest.approx((sum(range(11)) - 3) / 10 + 0, abs=0.51)
+    assert found.value[0] == pytest.approx((sum(range(12)) - 3) / 11)
     assert found.quality == [0] * 8 + [2]
     assert found.low is not None
     assert found.high is not None
     assert found.low[0] == 0
     assert found.high[-1] == 99
-    midnight = NOON + 12 * HOUR
-    shared = [i for i, t in enumerate(found.time) if t < midnight][-1]
+    midnight = NOON + 720 * MINUTE
+    shared = max(i for i, t in enumerate(found.time) if t < midnight)
     assert found.low[shared] < 50 <= found.high[shared]  # type: ignore[operator]
 
 

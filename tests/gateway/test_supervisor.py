@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.commit import StoreFailed
 from gateway.metrics import Metrics
 from gateway.supervisor import EndpointState, Supervisor
 from protocols.adapter import Adapter, DeviceFeed, Emit, LinkLost, Refused
@@ -53,6 +54,10 @@ def refuse(script: Script, _: DeviceFeed) -> None:
 
 def break_down(script: Script, _: DeviceFeed) -> None:
     raise ZeroDivisionError("a defect")
+
+
+def not_stored(script: Script, _: DeviceFeed) -> None:
+    raise StoreFailed("disk full")
 
 
 def stay(script: Script, _: DeviceFeed) -> None:
@@ -172,3 +177,52 @@ async def test_a_command_needs_a_live_link() -> None:
         lost = await house.supervisor.command(bad, order)
     assert (done.state, lost.state) == (OutcomeState.DONE, OutcomeState.NOT_CONNECTED)
     assert "no route" in lost.detail
+
+
+async def test_a_defect_in_a_command_is_a_failed_order() -> None:
+    script = Script(stay)
+
+    async def broken(order: Command) -> Outcome:
+        raise ZeroDivisionError("a defect")
+
+    script.command = broken  # type: ignore[method-assign]
+    house = House({"mqtt://good": script})
+    good = linked("a", "mqtt://good")
+    order = Command(
+        id="C", device=good.id, action="write", deadline=NOW, asked_by="t", asked_time=NOW
+    )
+    async with running(house):
+        house.supervisor.changed(None, good)
+        await until(lambda: house.state("mqtt://good") is EndpointState.CONNECTED)
+        outcome = await house.supervisor.command(good, order)
+    assert (outcome.command, outcome.state) == ("C", OutcomeState.FAILED)
+    assert "a defect" in outcome.detail
+
+
+async def test_a_store_that_refuses_makes_no_device_offline() -> None:
+    script = Script(not_stored)
+    house = House({"mqtt://a": script})
+    async with running(house):
+        house.supervisor.changed(None, linked("a", "mqtt://a"))
+        await until(lambda: script.runs >= 2)
+        assert house.events == []
+        script.act = lose
+        await until(lambda: bool(house.events))
+
+
+async def test_a_device_that_comes_while_the_others_are_told_offline_is_tried_at_once() -> None:
+    script = Script(refuse)
+    house = House({"mqtt://bad": script})
+    telling, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(events: Sequence[Event], source: str) -> None:
+        telling.set()
+        await go_on.wait()
+
+    house.supervisor._emit = slow
+    async with running(house):
+        house.supervisor.changed(None, linked("a", "mqtt://bad"))
+        await asyncio.wait_for(telling.wait(), 10)
+        house.supervisor.changed(None, linked("b", "mqtt://bad"))
+        go_on.set()
+        await until(lambda: script.runs == 2)

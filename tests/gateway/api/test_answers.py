@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import msgspec
-import pytest
 
 from gateway.api.ports import HistoryColumns
 from registry.model import MILLISECOND, SECOND, Alarm, ReadingBatch
@@ -116,20 +115,22 @@ async def test_latest_keeps_types_order_and_limits(client: httpx.AsyncClient) ->
     assert (valve["value"], valve["stale"], valve["writable"]) == (False, True, True)
 
 
-async def test_history_is_thinned_to_the_limit(node: FakeNode, client: httpx.AsyncClient) -> None:
-    times = [NOW - (1000 - i) * SECOND for i in range(1000)]
-    node.series = HistoryColumns(t=times, v=[float(i) for i in range(1000)], q=[0] * 999 + [2])
+async def test_history_comes_in_columns(node: FakeNode, client: httpx.AsyncClient) -> None:
+    times = [NOW - 2 * SECOND, NOW - SECOND]
+    node.series = HistoryColumns(t=times, v=[1.5, None], q=[0, 2])
     path = f"/devices/{WELL.id}/history"
     found = await get(client, path, point="level", limit=10)
-    assert len(found["t"]) == len(found["v"]) == 10
-    assert found["aggregated"]
-    assert found["v"][0] == pytest.approx(49.5)
-    assert (found["min"][0], found["max"][0]) == (0, 99)
-    assert found["q"] == [0] * 9 + [2]
-    assert found["t"][0] == times[0] // MILLISECOND
-    exact = await get(client, path, point="level")
-    assert not exact["aggregated"]
-    assert exact["v"] == node.series.v
+    assert node.asked is not None
+    assert node.asked[4] == 10
+    assert found["t"] == [time // MILLISECOND for time in times]
+    assert (found["v"], found["q"]) == ([1.5, None], [0, 2])
+    assert (found["aggregated"], found["min"], found["max"]) == (False, None, None)
+    node.series = HistoryColumns(
+        t=times, v=[1.5, 2.5], q=[0, 2], aggregated=True, low=[1.0, 2.0], high=[2.0, 3.0]
+    )
+    thinned = await get(client, path, point="level")
+    assert thinned["aggregated"]
+    assert (thinned["min"], thinned["max"]) == ([1.0, 2.0], [2.0, 3.0])
 
 
 async def test_history_asks_for_the_range(node: FakeNode, client: httpx.AsyncClient) -> None:
