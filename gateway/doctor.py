@@ -1,21 +1,26 @@
 """What `ganzhi doctor` looks at: one function a subject, each returning findings."""
 
+import asyncio
 import shutil
 import socket
+import ssl
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from gateway.api.screen import STATIC
 from gateway.bus import mqtt_bus
 from gateway.config import Settings
+from gateway.inventory import credential_faults
 from gateway.stores import in_use
 from protocols import catalogue
 from protocols.adapter import LinkLost, Refused
-from registry.model import Faulty
+from registry.model import Faulty, Lifecycle
 from registry.store import devices
 from registry.store.database import open_reader
 
@@ -46,6 +51,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *_screen(),
         *_broker(settings),
         *_devices(settings),
+        *(await _endpoints(settings) if running else ()),
         *await _upper(settings),
     ]
 
@@ -95,6 +101,7 @@ def _ports(settings: Settings, *, running: bool) -> Iterator[Finding]:
 
 
 def _taken(bind: str, port: int) -> bool:
+    bind = bind.strip("[]")
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,7 +138,8 @@ def _devices(settings: Settings) -> Iterator[Finding]:
         own = [
             device
             for device, via in devices.load(connection)
-            if via is None and device.home == settings.node.name
+            if via is None and device.home == settings.node.name != device.id
+            if device.lifecycle is not Lifecycle.RETIRED
         ]
     finally:
         connection.close()
@@ -140,15 +148,65 @@ def _devices(settings: Settings) -> Iterator[Finding]:
         for fault in catalogue.check(device):
             wrong += 1
             yield Finding(Grade.BAD, f"device {device.id}: {fault}", "mend it and import it again")
-        credential = device.link.credential if device.link else None
-        if credential is not None and credential not in settings.credentials:
+        for fault in credential_faults(settings, device):
             wrong += 1
-            yield Finding(
-                Grade.BAD,
-                f"device {device.id} needs the credential {credential!r}",
-                "add it under `credentials`",
+            yield Finding(Grade.BAD, f"device {device.id}: {fault}", "mend `credentials`")
+    grade = Grade.BAD if wrong else Grade.GOOD
+    yield Finding(grade, f"{len(own)} own devices, {wrong} mistakes in their links")
+
+
+class _Endpoint(Struct):
+    endpoint: str
+    state: str
+    detail: str = ""
+
+
+class _Endpoints(Struct):
+    items: list[_Endpoint]
+
+
+async def _endpoints(settings: Settings) -> Sequence[Finding]:
+    """Ask the running node how it gets on with its devices' endpoints."""
+    try:
+        items = (await asyncio.to_thread(_ask, settings)).items
+    except (OSError, msgspec.DecodeError) as error:
+        what = f"the running node does not say how its endpoints are: {error}"
+        return [Finding(Grade.NOTE, what, "is api.* changed since it was started?")]
+    connected = sum(item.state == "connected" for item in items)
+    findings = [Finding(Grade.GOOD, f"{connected} of {len(items)} endpoints connected")]
+    for item in items:
+        what = f"endpoint {item.endpoint} is {item.state}: {item.detail}"
+        if item.state == "parked":
+            findings.append(Finding(Grade.BAD, what, "mend that: it is not tried in short order"))
+        elif item.state == "retrying":
+            findings.append(
+                Finding(Grade.NOTE, what, "is it switched on, and reachable from here?")
             )
-    yield Finding(Grade.GOOD, f"{len(own)} own devices, {wrong} mistakes in their links")
+    return findings
+
+
+def _ask(settings: Settings) -> _Endpoints:
+    """Read the endpoints of the running node.
+
+    Raises:
+        OSError: it does not answer, or does not let us in.
+        msgspec.DecodeError: something else answers.
+    """
+    api = settings.api
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    host = everywhere.get(api.bind, api.bind).strip("[]")
+    place = f"{f'[{host}]' if ':' in host else host}:{api.port}/api/v1/endpoints"
+    request = urllib.request.Request(f"{'https' if api.certificate else 'http'}://{place}")  # noqa: S310
+    if api.token_required:
+        token = (Path(settings.data.folder) / "secrets" / "api-token").read_text().strip()
+        request.add_header("Authorization", f"Bearer {token}")
+    trusted = None
+    if api.certificate:  # our own certificate, whatever name it bears
+        trusted = ssl.create_default_context(cafile=api.certificate)
+        trusted.check_hostname = False
+        trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:  # noqa: S310
+        return msgspec.json.decode(answer.read(), type=_Endpoints)
 
 
 async def _upper(settings: Settings) -> list[Finding]:

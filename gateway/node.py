@@ -13,6 +13,7 @@ from gateway.api.app import build
 from gateway.api.changelog import ChangeLog
 from gateway.api.server import serve
 from gateway.broker.access import DEVICES, EVERYTHING, Rights, lower_node, table
+from gateway.broker.settings import BrokerSettings
 from gateway.config import Settings
 from gateway.core import Core
 from gateway.orders import Orders, unfinished
@@ -91,7 +92,6 @@ class Node:
             presence=core.presence,
             seen=seen,
             history=core.stores.history,
-            readers=core.stores.readers,
             retention_days=self._settings.data.retention_days,
             metrics=core.metrics,
         )
@@ -103,6 +103,7 @@ class Node:
             group.create_task(orders.run(), name="orders")
             group.create_task(tiers.run(), name="tiers")
             group.create_task(upkeep.run(), name="upkeep")
+            group.create_task(core.committer.watch(), name="commit")
 
     def _follow_roster(self, core: Core, supervisor: Supervisor) -> None:
         """Keep the supervisor in step with the devices this node is the home of."""
@@ -147,7 +148,7 @@ class Node:
         me = settings.node.name
         users = {
             me: self._own_secret(),
-            SENSORS: secrets.ensure(self._secrets, f"broker-{SENSORS}"),
+            SENSORS: self._sensors_password(settings.broker),
         }
         rights: dict[str, Rights] = {me: EVERYTHING, SENSORS: DEVICES}
         for child in settings.lower.nodes if settings.lower else ():
@@ -162,6 +163,9 @@ class Node:
             port,
             self._secrets,
         )
+
+    def _sensors_password(self, broker: BrokerSettings) -> str:
+        return broker.password or secrets.ensure(self._secrets, f"broker-{SENSORS}")
 
     def _own_secret(self) -> str:
         return secrets.ensure(self._secrets, "broker-self")

@@ -12,7 +12,6 @@ from gateway.history import History, Sample
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.presence import Presence
-from gateway.readers import Readers
 from gateway.sinks import READINGS_UNSENT
 from registry.model import DAY, Event, Lane, Time
 from registry.store import alarms, commands, counters, devices, twin
@@ -134,7 +133,6 @@ class Upkeep:
         presence: Presence,
         seen: Seen,
         history: History,
-        readers: Readers,
         retention_days: int,
         metrics: Metrics,
     ) -> None:

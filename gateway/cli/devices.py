@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from registry.model import Fault, Faulty
+
 Format = Literal["csv", "yaml"]
 
 
@@ -49,13 +51,24 @@ def _format(path: Path) -> Format:
     return "csv" if path.suffix.lower() in (".csv", ".txt") else "yaml"
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _failed(path, "cannot be read", error) from error
+
+
+def _failed(path: Path, what: str, error: OSError) -> Faulty:
+    return Faulty([Fault(where=str(path), message=f"{what}: {error.strerror}")])
+
+
 def _import(options: argparse.Namespace) -> int:
     from gateway.cli.registry_access import import_file
 
     taken = asyncio.run(
         import_file(
             options.config,
-            options.file.read_bytes(),
+            _content(options.file),
             _format(options.file),
             dry_run=options.dry_run,
             complete=options.complete,
@@ -73,7 +86,10 @@ def _export(options: argparse.Namespace) -> int:
     if options.file is None:
         sys.stdout.write(text)
     else:
-        options.file.write_text(text, encoding="utf-8")
+        try:
+            options.file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise _failed(options.file, "cannot be written", error) from error
         print(f"written: {options.file}")
     return 0
 
@@ -83,7 +99,7 @@ def _verify(options: argparse.Namespace) -> int:
     from registry.exchange.document import read_devices
 
     document = read_devices(
-        options.file.read_bytes(),
+        _content(options.file),
         _format(options.file),
         node=options.node,
         profiles={},

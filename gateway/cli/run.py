@@ -3,11 +3,15 @@
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 from pathlib import Path
 
 from gateway.config import Settings, load
+from registry.store.database import open_reader
+
+log = logging.getLogger(__name__)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -69,7 +73,33 @@ async def _until_stopped(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     try:
-        await Node(settings).run()
+        await Node(settings).run(lambda port: _ready(settings, port))
     except asyncio.CancelledError:
+        log.info("ended")
         return 0
     return 1
+
+
+def _ready(settings: Settings, port: int) -> None:
+    node, api = settings.node, settings.api
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    host = everywhere.get(api.bind, api.bind).strip("[]")
+    host = f"[{host}]" if ":" in host else host
+    scheme = "https" if api.certificate else "http"
+    count = _devices(settings)
+    log.info(
+        "ready: %s://%s:%d/ (%s %s, %d devices)", scheme, host, port, node.role, node.name, count
+    )
+
+
+def _devices(settings: Settings) -> int:
+    """Count the devices in the registry, the node itself aside."""
+    connection = open_reader(Path(settings.data.folder) / "main.db")
+    try:
+        (count,) = connection.execute(
+            "SELECT count(*) FROM device WHERE lifecycle<>'retired' AND id<>?",
+            (settings.node.name,),
+        ).fetchone()
+    finally:
+        connection.close()
+    return int(count)

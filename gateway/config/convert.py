@@ -5,9 +5,10 @@ tuples and mappings of structs, are walked; leaves are converted by msgspec.
 """
 
 import difflib
+import re
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -16,6 +17,11 @@ from msgspec.structs import fields
 from registry.model import Fault, Faulty
 
 T = TypeVar("T", bound=Struct)
+
+_SHOWN: Final = 40
+_SECRET: Final = re.compile(r"(^|\.)(password|secret|token)s?(\[\d+\])?$")
+_LOGIN: Final = re.compile(r"//[^/@\s]*@")
+_STEP: Final = re.compile(r"\[(\d+)\]")
 
 
 def convert(data: object, kind: type[T], where: str = "") -> T:
@@ -31,24 +37,27 @@ def convert(data: object, kind: type[T], where: str = "") -> T:
     return cast(T, built)
 
 
+def parts(data: object, kind: type[Struct]) -> tuple[dict[str, Any], list[Fault]]:
+    """Build the fields of a `kind` one by one.
+
+    Returns those that could be built, defaults too, and every mistake. Without a mistake the
+    parts make a `kind`.
+    """
+    faults: list[Fault] = []
+    values = _fields(data, kind, "", faults)
+    for field in fields(kind):
+        if field.name in values or (isinstance(data, Mapping) and field.encode_name in data):
+            continue
+        if field.default is not NODEFAULT:
+            values[field.name] = field.default
+        elif field.default_factory is not NODEFAULT:
+            values[field.name] = field.default_factory()
+    return values, faults
+
+
 def _struct(data: object, kind: type[Struct], where: str, faults: list[Fault]) -> Struct | None:
-    if not isinstance(data, Mapping):
-        faults.append(
-            Fault(where=where or "document", message=f"is {_name(data)}", expected="a mapping")
-        )
-        return None
-    known = {field.encode_name: field for field in fields(kind)}
     before = len(faults)
-    for key in data:
-        if key not in known:
-            faults.append(_unknown(str(key), list(known), where))
-    values: dict[str, Any] = {}
-    for name, field in known.items():
-        path = f"{where}.{name}" if where else name
-        if name in data:
-            values[field.name] = _value(data[name], field.type, path, faults)
-        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
-            faults.append(Fault(where=path, message="is missing", expected=describe(field.type)))
+    values = _fields(data, kind, where, faults)
     if len(faults) > before:
         return None
     try:
@@ -56,6 +65,30 @@ def _struct(data: object, kind: type[Struct], where: str, faults: list[Fault]) -
     except (ValueError, TypeError) as error:
         faults.append(Fault(where=where or "document", message=str(error)))
         return None
+
+
+def _fields(data: object, kind: type[Struct], where: str, faults: list[Fault]) -> dict[str, Any]:
+    """Return the fields that `data` gives and that are right."""
+    if not isinstance(data, Mapping):
+        faults.append(
+            Fault(where=where or "document", message=f"is {_name(data)}", expected="a mapping")
+        )
+        return {}
+    known = {field.encode_name: field for field in fields(kind)}
+    for key in data:
+        if key not in known:
+            faults.append(_unknown(str(key), list(known), where))
+    values: dict[str, Any] = {}
+    for name, field in known.items():
+        path = f"{where}.{name}" if where else name
+        if name in data:
+            before = len(faults)
+            value = _value(data[name], field.type, path, faults)
+            if len(faults) == before:
+                values[field.name] = value
+        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            faults.append(Fault(where=path, message="is missing", expected=describe(field.type)))
+    return values
 
 
 def _unknown(key: str, known: list[str], where: str) -> Fault:
@@ -79,10 +112,31 @@ def _value(data: object, kind: Any, where: str, faults: list[Fault]) -> object:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `$")
-        path = where + place.rstrip("`")
-        faults.append(Fault(where=path, message=text, expected=describe(kind)))
+        place = str(error).partition(" - at `$")[2].rstrip("`")
+        faults.append(_misfit(data, kind, where, place))
         return None
+
+
+def _misfit(data: object, kind: Any, where: str, place: str) -> Fault:
+    """Say what stands at `place` (`[2]`, or empty: all of it) of a value that does not fit."""
+    step = _STEP.fullmatch(place)
+    if step is not None and isinstance(data, list):
+        data, kind = data[int(step[1])], get_args(strip(kind))[0]
+    path = where + place
+    word = _name(data) if _SECRET.search(path) else show(data)
+    return Fault(where=path, message=f"is {word}", expected=describe(kind))
+
+
+def show(data: object) -> str:
+    """Write a value for a message: short, and without the login of a URL."""
+    if isinstance(data, bool):
+        return str(data).lower()
+    if isinstance(data, (int, float)):
+        return str(data)[:_SHOWN]
+    if not isinstance(data, str):
+        return _name(data)
+    text = _LOGIN.sub("//...@", data)
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
 def strip(kind: Any) -> Any:
@@ -145,5 +199,12 @@ def describe(kind: Any) -> str:
 def _name(data: object) -> str:
     if data is None:
         return "empty"
-    names: dict[type, str] = {dict: "a mapping", list: "a list", str: "text"}
+    names: dict[type, str] = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        int: "a number",
+        float: "a number",
+        bool: "true or false",
+    }
     return names.get(type(data), type(data).__name__)

@@ -1,13 +1,16 @@
 """Running the demo: prepare, start, wait, show, prove, end."""
 
 import asyncio
+import fcntl
 import json
+import os
 import signal
 import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +46,13 @@ async def demo(options: Options, say: Say) -> int:
     """Run the demo until Ctrl-C, or for `seconds`; returns the exit status.
 
     Raises:
-        Faulty: a port is taken, or the scenario holds mistakes.
+        Faulty: another demo runs on this data, a port is taken, or the scenario holds mistakes.
     """
+    with _alone(options.folder):
+        return await _demo(options, say)
+
+
+async def _demo(options: Options, say: Say) -> int:
     ports = Ports(options.shift)
     _free(ports)
     stopped = asyncio.Event()
@@ -53,10 +61,11 @@ async def demo(options: Options, say: Say) -> int:
         loop.add_signal_handler(number, stopped.set)
     processes = Processes(options.folder / "logs")
     try:
-        await _start(options, ports, processes, say)
+        if not await _started(_start(options, ports, processes, say), stopped):
+            return 130
+        say("")
+        say(f"  The map:  http://127.0.0.1:{ports.api(PROVINCE)}/")
         if options.seconds is None:
-            say("")
-            say(f"  The map:  http://127.0.0.1:{ports.api(PROVINCE)}/")
             say(f"  Logs:     {options.folder / 'logs'}     Ctrl-C ends the demo, data is kept.")
             return await _watch(processes, stopped, None)
         return await _prove(options, ports, processes, stopped, say)
@@ -66,6 +75,44 @@ async def demo(options: Options, say: Say) -> int:
     finally:
         say("  ending ...")
         await processes.stop()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other demos off the folder, before anything is written to it.
+
+    Raises:
+        Faulty: another demo has it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock-demo", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}: use --data FOLDER"
+        raise Faulty([Fault(where=str(folder), message=message)]) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        message = "another demo runs on this data: use --data FOLDER, and --shift 1000"
+        raise Faulty([Fault(where=str(folder), message=message)]) from None
+    finally:
+        os.close(handle)
+
+
+async def _started(start: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
+    """Wait for the start; False if it was stopped, and cut short, on the way."""
+    starting, stopping = asyncio.create_task(start), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return False
+        await starting
+        return True
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
 
 
 async def _start(options: Options, ports: Ports, processes: Processes, say: Say) -> None:

@@ -75,8 +75,7 @@ def make_device(
     if name is not None:
         profile = profiles.get(name) if isinstance(name, str) else None
         if profile is None:
-            expected = nearest(str(name), profiles)
-            faults.append(entry.fault("profile", f"{name!r} is unknown", expected))
+            faults.append(_no_profile(str(name), profiles, entry))
             return None
         _check_slots(profile, given, entry, faults)
         _apply(profile, data, given)
@@ -88,6 +87,16 @@ def make_device(
     if device is None or len(faults) > before:
         return None
     return device if place is None else msgspec.structs.replace(device, place=place)
+
+
+def _no_profile(name: str, profiles: Mapping[str, Profile], entry: Entry) -> Fault:
+    if profiles:
+        return entry.fault("profile", f"{name!r} is unknown", nearest(name, profiles))
+    return entry.fault(
+        "profile",
+        f"{name!r} is unknown: no profile is known yet: import the document that holds it first"
+        " (YAML, `profiles`)",
+    )
 
 
 def compact(device: Device, profiles: Mapping[str, Profile]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ async def test_a_dead_device_holds_up_neither_its_link_nor_the_node() -> None:
     house = House([at("dead"), at("a"), at("b", "mqtt://two")], {"dead"})
     async with running(house):
         house.orders.committed((), [order(n, "dead") for n in range(500)])
+        await until(lambda: house.under_way >= PER_DEVICE)
         house.orders.committed((), [order(501, "a"), order(502, "b")])
         await until(lambda: house.state("C00501") is house.state("C00502") is OutcomeState.DONE)
         assert house.under_way == PER_DEVICE

@@ -9,7 +9,8 @@ import { init, use, type ECharts } from 'echarts/core'
 import { CanvasRenderer } from 'echarts/renderers'
 import type { History, Limit, Severity } from '../api/types'
 import { t } from '../text'
-import { clock, day, hourMinute, number, span, unitText, valueText } from '../text/format'
+import { clock, day, hourMinute, span, unitText, valueText } from '../text/format'
+import { fixed, plain } from '../text/number'
 import { bounds, drawn, type Drawn } from './series'
 
 use([LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer])
@@ -19,6 +20,8 @@ export interface Picture {
   limits: readonly Limit[]
   unit: string
   cadence: number | undefined
+  /** Decimals of its values, as elsewhere on the screen. */
+  digits: number
   /** Epoch ms that the axis spans. */
   from: number
   to: number
@@ -51,6 +54,7 @@ export class HistoryChart {
     const edges = isBool
       ? { min: 0, max: 1 }
       : bounds(data.span, picture.limits.map((limit) => limit.limit))
+    const step = Math.max(0, -Math.floor(Math.log10((edges.max - edges.min) / 4)))
     const px = picture.scale
     const text = { color: token('--t3'), fontSize: 11 * px, fontFamily: FONT }
     this.chart.setOption(
@@ -78,7 +82,7 @@ export class HistoryChart {
           splitNumber: isBool ? 1 : 4,
           axisLabel: {
             ...text,
-            formatter: (value: number) => (isBool ? valueText(value >= 1) : number(value)),
+            formatter: (value: number) => (isBool ? valueText(value >= 1) : fixed(value, step)),
           },
           splitLine: { lineStyle: { color: token('--line') } },
         },
@@ -103,7 +107,7 @@ export class HistoryChart {
         if (!Array.isArray(row?.value)) return ''
         const [at, value] = row.value as [number, number | null]
         if (value === null) return ''
-        const shown = isBool ? valueText(value >= 1) : `${number(value)} ${unitText(picture.unit)}`
+        const shown = isBool ? valueText(value >= 1) : `${fixed(value, picture.digits)} ${unitText(picture.unit)}`
         return `${day(at)} ${clock(at)}\n${shown}`
       },
     }
@@ -159,7 +163,7 @@ export class HistoryChart {
           color: colour,
           fontFamily: FONT,
           fontSize: 11 * picture.scale,
-          formatter: `${limit.title || t('limit')} ${number(limit.limit)}`,
+          formatter: `${limit.title || t('limit')} ${plain(limit.limit)}`,
         },
       }
     })
@@ -178,7 +182,7 @@ export class HistoryChart {
           fontFamily: FONT,
           fontWeight: 600,
           fontSize: 12 * picture.scale,
-          formatter: `${number(value)} ${unitText(picture.unit)}`,
+          formatter: `${fixed(value, picture.digits)} ${unitText(picture.unit)}`,
         },
       },
     ]

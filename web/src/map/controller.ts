@@ -9,7 +9,8 @@ import {
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url'
 import type { Alarm, MapInfo } from '../api/types'
 import { drawImage, imageRatio } from './images'
-import { neighbourZoom, span } from './camera'
+import { neighbourZoom } from './camera'
+import { HomeView } from './home'
 import type { Look } from './land'
 import { areaBounds, loadLayer, type MapData } from './layers'
 import { alarmFeature, clusterRadius, pushOut, type Disc } from './places'
@@ -46,6 +47,7 @@ export class MapController {
   private look: Look
   private counties = false
   private settled = 0
+  private readonly homeView: HomeView
 
   constructor(
     container: HTMLElement,
@@ -69,6 +71,7 @@ export class MapController {
       reduceMotion: matchMedia('(prefers-reduced-motion: reduce)').matches,
     })
     this.map.touchZoomRotate.disableRotation()
+    this.homeView = new HomeView(this.map, info, () => this.look.scale, () => this.live.devices)
     this.listen()
   }
 
@@ -132,6 +135,7 @@ export class MapController {
 
   setDevices(data: FeatureCollection): void {
     this.put('devices', data)
+    this.homeView.keep()
   }
 
   setSelected(feature: Feature | undefined): void {
@@ -212,7 +216,7 @@ export class MapController {
         leaves.map((leaf) => String(leaf.properties?.['id'])),
         event.point,
       )
-    else this.map.easeTo({ center: at, zoom: Math.min(zoom + 0.3, 17), duration: FLIGHT_MS })
+    else this.homeView.leave().easeTo({ center: at, zoom: Math.min(zoom + 0.3, 17), duration: FLIGHT_MS })
   }
 
   /** Wait until everything that lies in the frame is drawn, even if data keeps coming in. */
@@ -237,19 +241,7 @@ export class MapController {
   }
 
   home(duration = FLIGHT_MS): void {
-    const { scale } = this.look
-    if (this.info.kind === 'vector')
-      this.map.fitBounds(this.info.bounds, {
-        padding: { top: 26 * scale, bottom: 26 * scale, left: 40 * scale, right: 40 * scale },
-        duration,
-      })
-    else this.fitDevices(duration)
-  }
-
-  /** Without a map of its own the frame is what the devices span. */
-  private fitDevices(duration: number): void {
-    const box = span(this.live.devices)
-    if (box) this.map.fitBounds(box, { padding: 70, duration, maxZoom: 15 })
+    this.homeView.go(duration)
   }
 
   async showArea(code: string): Promise<void> {
@@ -261,25 +253,25 @@ export class MapController {
       return
     }
     const box = areaBounds(this.areas, code)
-    if (box) this.map.fitBounds(box, { padding: 40, duration: FLIGHT_MS })
+    if (box) this.homeView.leave().fitBounds(box, { padding: 40, duration: FLIGHT_MS })
   }
 
   /** Bring a device close; with `near` false only make sure that it is in the frame. */
   showDevice(at: [number, number], near: boolean): void {
     if (near) {
       const zoom = Math.max(this.map.getZoom(), neighbourZoom(at, this.live.devices, this.map.getContainer()))
-      this.map.easeTo({ center: at, zoom, duration: FLIGHT_MS })
+      this.homeView.leave().easeTo({ center: at, zoom, duration: FLIGHT_MS })
     } else if (!this.map.getBounds().contains(at)) {
-      this.map.easeTo({ center: at, duration: FLIGHT_MS })
+      this.homeView.leave().easeTo({ center: at, duration: FLIGHT_MS })
     }
   }
 
   pan(x: number, y: number): void {
-    this.map.panBy([x, y], { duration: 200 })
+    this.homeView.leave().panBy([x, y], { duration: 200 })
   }
 
   zoom(by: number): void {
-    this.map.easeTo({ zoom: this.map.getZoom() + by, duration: 200 })
+    this.homeView.leave().easeTo({ zoom: this.map.getZoom() + by, duration: 200 })
   }
 
   destroy(): void {

@@ -2,6 +2,7 @@ import { computed } from 'vue'
 import type { Alarm } from '../api/types'
 import { t } from '../text'
 import { ago, valueUnit } from '../text/format'
+import { digitsOf } from '../text/number'
 import { areaName } from './areas'
 import { wall } from './settings'
 import { now, nodeNow } from './time'
@@ -62,7 +63,9 @@ function ofDevice(): Callout | undefined {
     lon: device.lon,
     lat: device.lat,
     title: device.name,
-    line: head ? `${head.title || head.point} ${valueUnit(head.value, head.unit)}` : t('noValue'),
+    line: head
+      ? `${head.title || head.point} ${valueUnit(head.value, head.unit, digitsOf(device.id, head.point, head.value))}`
+      : t('noValue'),
     tone: 'quiet',
     fresh: false,
   }

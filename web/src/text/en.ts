@@ -70,7 +70,7 @@ export const en: Record<Key, string> = {
   notDrawn: 'Text points are not drawn.',
   gap: 'no data {n}',
   weekState: '7-day state',
-  availability: '{n} time online',
+  availability: '{n} time online (known {k})',
   noStates: 'No state was recorded in these 7 days.',
   command: 'Commands',
   send: 'Send',

@@ -1,6 +1,7 @@
 import type { Value } from '../api/types'
 import { lang } from '../state/settings'
 import { t } from './index'
+import { fixed, plain } from './number'
 
 const ZONE_MS = 8 * 3600_000
 const WEEK_ZH = ['周日', '周一', '周二', '周三', '周四', '周五', '周六'] as const
@@ -59,6 +60,11 @@ export function span(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`
 }
 
+/** A length without the seconds that do not matter: `42 s`, `12 min`, `2 h 06 min`. */
+export function roughSpan(seconds: number): string {
+  return span(seconds).replace(/ min \d\d s$/, ' min')
+}
+
 /** Running text: `42 s 前`, `3 分 57 秒前`; `42 s ago`. */
 export function ago(seconds: number): string {
   const s = Math.max(0, Math.floor(seconds))
@@ -81,10 +87,11 @@ export function duration(seconds: number): string {
 
 export const count = (n: number): string => n.toLocaleString('en-US')
 
-/** Two decimals, truncated: 94.999 never shows as 95.00. */
+/** Two decimals, truncated: 94.999 never shows as 95.00, and 100.00 only when it is all. */
 export function percent(part: number, whole: number): string {
   if (whole <= 0) return '—'
-  return `${(Math.floor((part * 10_000) / whole) / 100).toFixed(2)}%`
+  if (part >= whole) return '100.00%'
+  return `${(Math.min(9999, Math.floor((part * 10_000) / whole)) / 100).toFixed(2)}%`
 }
 
 const UNITS: Record<string, string> = {
@@ -107,23 +114,20 @@ export function unitText(unit: string): string {
   return UNITS[unit] ?? unit.replace(/[[\]{}]/g, '')
 }
 
-/** At most four digits behind the point, fewer for large numbers. */
-export function number(value: number): string {
-  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? String(value) : value.toExponential(3)
-  const size = Math.abs(value)
-  if (size >= 1e9 || size < 1e-4) return value.toExponential(3)
-  const digits = size >= 1000 ? 1 : size >= 1 ? 2 : 3
-  return value.toFixed(digits)
-}
-
-export function valueText(value: Value | null | undefined): string {
+/** `digits` decimals (see `digitsOf`); without them as somebody set it. */
+export function valueText(value: Value | null | undefined, digits?: number): string {
   if (value === null || value === undefined) return t('noValue')
   if (typeof value === 'boolean') return value ? t('switchOn') : t('switchOff')
-  return typeof value === 'number' ? number(value) : value
+  if (typeof value !== 'number') return value
+  return digits === undefined ? plain(value) : fixed(value, digits)
 }
 
-export function valueUnit(value: Value | null | undefined, unit: string): string {
-  const text = valueText(value)
+export function valueUnit(
+  value: Value | null | undefined,
+  unit: string,
+  digits?: number,
+): string {
+  const text = valueText(value, digits)
   const shown = unitText(unit)
   if (!shown || typeof value !== 'number') return text
   return shown.startsWith('°') && shown.length === 1 ? text + shown : `${text}${THIN}${shown}`

@@ -17,15 +17,15 @@ export const SEVERITY_WORDS: Record<Severity, Pair> = {
   notice: ['提示', 'Notice'],
 }
 
-/** Names of kinds and categories, by icon. */
+/** Names of kinds and categories, by icon: short, the same on the map and in lists. */
 export const KIND_WORDS: Record<string, Pair> = {
-  camera: ['视频监控', 'Cameras'],
-  water: ['水位流量', 'Water level'],
+  camera: ['视频', 'Cameras'],
+  water: ['水情', 'Water'],
   gas: ['燃气', 'Gas'],
-  tilt: ['倾斜位移', 'Tilt'],
+  tilt: ['倾斜', 'Tilt'],
   meter: ['表计', 'Meters'],
-  fire: ['烟感火灾', 'Fire alarms'],
-  rain: ['雨量气象', 'Rain'],
+  fire: ['消防', 'Fire'],
+  rain: ['雨量', 'Rain'],
   gateway: ['网关', 'Gateways'],
   actuator: ['执行设备', 'Actuators'],
   alarm_input: ['报警输入', 'Alarm inputs'],
@@ -33,16 +33,6 @@ export const KIND_WORDS: Record<string, Pair> = {
   platform: ['平台', 'Platforms'],
   person: ['人员', 'People'],
   car: ['车辆', 'Vehicles'],
-}
-
-export const CHIP_WORDS: Record<string, Pair> = {
-  camera: ['视频', 'Video'],
-  water: ['水务', 'Water'],
-  gas: ['燃气', 'Gas'],
-  tilt: ['地灾', 'Slopes'],
-  meter: ['表计', 'Meters'],
-  fire: ['消防', 'Fire'],
-  rain: ['气象', 'Weather'],
 }
 
 export const COMMAND_WORDS: Record<string, Pair> = {

@@ -69,7 +69,7 @@ export const zh = {
   notDrawn: '文字测点不绘图。',
   gap: '缺测 {n}',
   weekState: '7 天状态',
-  availability: '在线时间 {n}',
+  availability: '在线时间 {n}（已知 {k}）',
   noStates: '这 7 天没有状态记录。',
   command: '下发指令',
   send: '下发',
