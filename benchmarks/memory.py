@@ -97,7 +97,11 @@ def _settings(folder: Path, name: str, api: int, brokers: dict[str, int]) -> dic
     for child in below:
         secrets.ensure(own, f"node-{child}")
     credentials: dict[str, Any] = {
-        "sensors": {"username": "sensors", "password": "file:secrets/broker-sensors"}
+        "sensors": {
+            "username": "sensors",
+            "password": "file:secrets/broker-sensors",
+            "hosts": ["127.0.0.1"],
+        }
     }
     settings: dict[str, Any] = {
         "node": {"name": name, "role": name.partition("-")[0]},

@@ -8,33 +8,18 @@ import difflib
 import re
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from registry.model import Fault, Faulty
-
-T = TypeVar("T", bound=Struct)
+from registry.model import Fault
 
 _SHOWN: Final = 40
 _SECRET: Final = re.compile(r"(^|\.)(password|secret|token)s?(\[\d+\])?$")
 _LOGIN: Final = re.compile(r"//[^/@\s]*@")
 _STEP: Final = re.compile(r"\[(\d+)\]")
-
-
-def convert(data: object, kind: type[T], where: str = "") -> T:
-    """Build a `kind` from `data`.
-
-    Raises:
-        Faulty: with every mistake, each with its path and what was expected.
-    """
-    faults: list[Fault] = []
-    built = _struct(data, kind, where, faults)
-    if faults:
-        raise Faulty(faults)
-    return cast(T, built)
 
 
 def parts(data: object, kind: type[Struct]) -> tuple[dict[str, Any], list[Fault]]:

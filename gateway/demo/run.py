@@ -91,13 +91,18 @@ def _alone(folder: Path) -> Iterator[None]:
         message = f"cannot be written: {error.strerror}: use --data FOLDER"
         raise Faulty([Fault(where=str(folder), message=message)]) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, folder)
         yield
-    except BlockingIOError:
-        message = "another demo runs on this data: use --data FOLDER, and --shift 1000"
-        raise Faulty([Fault(where=str(folder), message=message)]) from None
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        message = "another demo runs on this data: use --data FOLDER, and --shift 1000 beside it"
+        raise Faulty([Fault(where=str(folder), message=message)]) from None
 
 
 async def _started(start: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:

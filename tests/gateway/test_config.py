@@ -86,5 +86,69 @@ def test_contradictions_are_found() -> None:
     }
 
 
+def test_a_value_that_does_not_fit_is_shown_but_no_secret() -> None:
+    found = faults(
+        b"node: {name: p, role: edge}\n"
+        b"api: {port: many, login_attempts: -3, open_on_loopback: 7}\n"
+        b"upper: {name: u, url: 'http://li:hidden@host', credential: up}\n"
+        b"lower: {nodes: [{name: a, areas: [12]}]}\n"
+        b"credentials: {up: {username: 1, password: 12345678}}\n"
+    )
+    assert found["api.port"] == ("api.port: is 'many' (expected a whole number >= 0 <= 65535)")
+    assert "is -3 (expected a whole number >= 1)" in found["api.login_attempts"]
+    assert "is 7 (expected true or false)" in found["api.open_on_loopback"]
+    assert "is 12 (expected text like" in found["lower.nodes[0].areas[0]"]
+    assert "is a number (expected text)" in found["credentials.up.password"]
+    together = "".join(found.values())
+    assert "Expected" not in together
+    assert "1234" not in together
+    assert "hidden" not in together
+
+
+def test_a_credential_that_is_not_there_says_what_to_add() -> None:
+    upper = b"upper: {name: u, url: 'mqtt://x', credential: nope}\n"
+    found = faults(GOOD + upper)
+    assert found["upper.credential"].endswith("'nope' is not defined; add credentials.nope")
+    found = faults(GOOD + upper + b"credentials: {b: {}, a: {}}\n")
+    assert found["upper.credential"].endswith("add credentials.nope (expected one of a, b)")
+
+
+def test_contradictions_are_told_beside_other_mistakes() -> None:
+    found = faults(
+        b"node: {name: p, role: edge}\n"
+        b"api: {port: many}\n"
+        b"upper: {name: p, url: 'mqtt://x', credential: nope}\n"
+        b"broker: {port: 5, prot: 6}\n"
+        b"lower: {nodes: [{name: a}, {name: a}]}\n"
+    )
+    assert set(found) == {
+        "api.port",
+        "broker.prot",
+        "upper.name",
+        "upper.credential",
+        "lower.nodes[1].name",
+    }
+
+
+def test_listeners_that_cannot_work_are_found() -> None:
+    found = faults(
+        GOOD
+        + b"api: {bind: my-host, port: 99, certificate: a.pem}\n"
+        + b"broker: {bind: my-host, port: 99, key: b.pem}\n"
+    )
+    assert set(found) == {"api.bind", "broker.bind", "api.key", "broker.certificate", "broker.port"}
+    both = b"api: {bind: localhost, port: %d}\nbroker: {port: %d}\n"
+    assert set(faults(GOOD + both % (99, 99))) == {"broker.port"}
+    assert parse(GOOD + both % (0, 0), Path(), {}).api.bind == "localhost"
+
+
+def test_a_key_that_is_there_twice_is_named_with_its_line() -> None:
+    found = faults(GOOD + b"api: {port: 1}\nlog: {level: info}\napi:\n  bind: ::1\n  bind: ::1\n")
+    assert found == {
+        "api": "api: is there twice, again on line 4",
+        "api.bind": "api.bind: is there twice, again on line 6",
+    }
+
+
 def test_every_setting_is_described() -> None:
     assert [path for path, _, _, text in rows() if not text] == []

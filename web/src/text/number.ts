@@ -4,12 +4,10 @@ import type { Value, ValueType } from '../api/types'
 const EXPONENT = -1
 const UNKNOWN_DIGITS = 2
 
-interface Held {
-  digits: number | undefined
-  /** No fraction was ever seen, and the type is not known to have one. */
-  whole: boolean
-}
-const held = new Map<string, Held>()
+/** Decimals by device and point. */
+const held = new Map<string, number>()
+/** Points known to have fractions; those of one name are alike on all devices. */
+const fractional = new Set<string>()
 
 function natural(size: number): number {
   if (size >= 1e9 || size < 1e-4) return EXPONENT
@@ -35,12 +33,12 @@ export function digitsOf(
 ): number {
   if (type === 'int') return 0
   const key = `${device} ${point}`
-  const known = held.get(key)
-  if (typeof value !== 'number') return known?.digits ?? UNKNOWN_DIGITS
-  const whole = type === undefined && (known?.whole ?? true) && Number.isInteger(value)
-  const digits = settled(known?.digits, Math.abs(value))
-  held.set(key, { digits, whole })
-  return whole ? 0 : (digits ?? UNKNOWN_DIGITS)
+  const before = held.get(key)
+  if (typeof value !== 'number') return before ?? UNKNOWN_DIGITS
+  if (type !== undefined || !Number.isInteger(value)) fractional.add(point)
+  const digits = settled(before, Math.abs(value))
+  if (digits !== undefined) held.set(key, digits)
+  return fractional.has(point) ? (digits ?? UNKNOWN_DIGITS) : 0
 }
 
 /** A number with so many decimals; nothing is ever written as minus zero. */
