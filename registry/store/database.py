@@ -13,6 +13,8 @@ from registry.store.migrations import HEAD
 
 _BUSY_MS: Final = 10_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
+_WAL_PAGES: Final = 8_000
+"""Pages (of 4 KiB) the log may hold: a page that many commits touch is written back once."""
 
 
 def prepare(path: Path, *, node: str, now: Time, max_pages: int | None = None) -> None:
@@ -76,6 +78,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             ]
         ) from error
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
     return connection
