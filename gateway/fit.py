@@ -16,6 +16,7 @@ from registry.model import (
     Misfit,
     MisfitReason,
     Quality,
+    Reading,
     ReadingBatch,
     Time,
     Value,
@@ -48,6 +49,11 @@ class Fit:
     def own(self, batch: ReadingBatch, source: str, now: Time) -> Fitted:
         """Fit readings of this node's own devices: known, of the right type, plausible."""
         return self._run(batch, source, now, judge=True)
+
+    def takes(self, reading: Reading) -> bool:
+        """Tell whether a reading's device and point are known and its value is of their type."""
+        fit = self._fits.get(reading.device, {}).get(reading.point)
+        return fit is not None and (reading.value is None or type(reading.value) in fit.types)
 
     def cascaded(self, batch: ReadingBatch, source: str, now: Time) -> Fitted:
         """Fit readings that their home has judged already: known, of the right type."""

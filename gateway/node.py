@@ -18,6 +18,7 @@ from gateway.config import Settings
 from gateway.core import Core
 from gateway.orders import Orders, unfinished
 from gateway.publisher import Publisher
+from gateway.readoption import Readoption
 from gateway.roles import Adapters
 from gateway.service import Service
 from gateway.supervisor import Supervisor
@@ -81,7 +82,8 @@ class Node:
         tiers = Tiers(self._settings, core, self._own_secret())
         tiers.host(supervisor)
         seen = Seen(self._now)
-        for listener in (Publisher(changes), orders, tiers, seen):
+        readoption = Readoption(core.pipeline, core.stores.readers)
+        for listener in (Publisher(changes), orders, tiers, seen, readoption):
             core.pipeline.listen(listener)
         self._follow_roster(core, supervisor)
         orders.resume(await core.stores.readers.read(unfinished))
@@ -104,6 +106,7 @@ class Node:
             group.create_task(tiers.run(), name="tiers")
             group.create_task(upkeep.run(), name="upkeep")
             group.create_task(core.committer.watch(), name="commit")
+            group.create_task(readoption.run(), name="readoption")
 
     def _follow_roster(self, core: Core, supervisor: Supervisor) -> None:
         """Keep the supervisor in step with the devices this node is the home of."""

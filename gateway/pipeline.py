@@ -33,11 +33,12 @@ from registry.model import (
     Misfit,
     Moved,
     Outcome,
+    Reading,
     ReadingBatch,
     SessionStarted,
     StatusChange,
 )
-from registry.store import twin
+from registry.store import aside, twin
 from registry.store.transaction import Transaction
 
 
@@ -111,6 +112,24 @@ class Pipeline:
     async def apply(self, step: Step) -> Sequence[Event]:
         """Run one urgent step (an edit of the registry, a rule) and tell of what it made true."""
         return await self._commit([Write(steps=[step], urgent=True)], self._node)
+
+    async def take_back(self, rows: Sequence[tuple[int, Reading]]) -> int:
+        """Store readings that were set aside and fit by now, as late ones; return how many."""
+        fitting = [(number, r) for number, r in rows if self._fit.takes(r)]
+        if not fitting:
+            return 0
+        write = Write(urgent=False)
+        for _, reading in fitting:
+            batch = replace(ReadingBatch.of([reading]), historical=True)
+            write.late += self._fit.cascaded(batch, self._node, self._now()).samples
+
+        def forget(tx: Transaction) -> Sequence[Event]:
+            aside.drop(tx, [number for number, _ in fitting])
+            return ()
+
+        write.steps.append(forget)
+        await self._commit([write], self._node)
+        return len(fitting)
 
     async def drain(self) -> None:
         """Return when everything handed to the commit has been told to the listeners."""

@@ -28,27 +28,36 @@ def put(tx: Transaction, rows: Sequence[AsideRow], *, keep: int = KEEP) -> None:
     counters.add(tx, DROPPED, dropped)
 
 
-def take(tx: Transaction, device: str, *, limit: int = 5000) -> list[Reading]:
-    """Take back up to `limit` readings of a device, oldest first, marked historical."""
-    rows = tx.execute(
+def peek(
+    conn: sqlite3.Connection, device: str, *, after: int = 0, limit: int = 5000
+) -> list[tuple[int, Reading]]:
+    """Return up to `limit` readings of a device with row ids above `after`, oldest first."""
+    rows = conn.execute(
         "SELECT id, point, value, quality, reason, source_time, received_time"
-        " FROM aside_reading WHERE device=? ORDER BY id LIMIT ?",
-        (device, limit),
+        " FROM aside_reading WHERE device=? AND id>? ORDER BY id LIMIT ?",
+        (device, after, limit),
     ).fetchall()
-    tx.executemany("DELETE FROM aside_reading WHERE id=?", [(row[0],) for row in rows])
     return [
-        Reading(
-            device=device,
-            point=point,
-            value=_read(value),
-            quality=Quality(quality),
-            reason=reason,
-            source_time=source_time,
-            received_time=received_time,
-            historical=True,
+        (
+            number,
+            Reading(
+                device=device,
+                point=point,
+                value=_read(value),
+                quality=Quality(quality),
+                reason=reason,
+                source_time=source_time,
+                received_time=received_time,
+                historical=True,
+            ),
         )
-        for _, point, value, quality, reason, source_time, received_time in rows
+        for number, point, value, quality, reason, source_time, received_time in rows
     ]
+
+
+def drop(tx: Transaction, numbers: Sequence[int]) -> None:
+    """Forget readings by row id: they have found their place."""
+    tx.executemany("DELETE FROM aside_reading WHERE id=?", [(number,) for number in numbers])
 
 
 def waiting(conn: sqlite3.Connection) -> dict[str, int]:

@@ -111,16 +111,18 @@ def test_readings_set_aside_come_back_once_as_they_were(db: sqlite3.Connection) 
     rows: list[aside.AsideRow] = [("d", "p", v, 1, "why", 10, 20) for v in values]
     aside.put(db, [*rows, ("e", "p", 1.0, 0, "", 10, 20)])
     assert aside.waiting(db) == {"d": 6, "e": 1}
-    first = aside.take(db, "d", limit=2)
-    back = first + aside.take(db, "d")
+    first = aside.peek(db, "d", limit=2)
+    both = first + aside.peek(db, "d", after=first[-1][0])
+    back = [reading for _, reading in both]
     assert [r.value for r in back] == values
     assert [type(r.value) for r in back] == [type(v) for v in values]
     assert {(r.reason, r.source_time, r.received_time, r.historical) for r in back} == {
         ("why", 10, 20, True)
     }
-    assert aside.take(db, "d") == []
+    aside.drop(db, [number for number, _ in both])
+    assert aside.peek(db, "d") == []
     aside.put(db, [("f", "p", n, 0, "", n, n) for n in range(5)], keep=3)
-    assert [r.value for r in aside.take(db, "f")] == [2, 3, 4]
+    assert [r.value for _, r in aside.peek(db, "f")] == [2, 3, 4]
     assert counters.get(db, aside.DROPPED) == 3
 
 
