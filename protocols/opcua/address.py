@@ -2,18 +2,16 @@
 
 import base64
 import binascii
-import contextlib
 import re
-import types
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
+from protocols.addresses import mistakes
 from protocols.opcua.codec import Form
 from registry.model import Device, Fault, Faulty, Point, ValueType
 
@@ -153,42 +151,6 @@ def parse_settings(raw: Mapping[str, object]) -> Settings:
     if faults:
         raise Faulty(faults)
     return msgspec.convert(dict(raw), Settings)
-
-
-def mistakes(kind: type[Struct], raw: Mapping[str, object], where: str) -> list[Fault]:
-    """Return every mistake that keeps `raw` from being a `kind`, field by field."""
-    with contextlib.suppress(msgspec.ValidationError):
-        msgspec.convert(raw, kind)
-        return []
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    faults = [
-        Fault(where=f"{where}.{name}", message="unknown", expected=f"one of {', '.join(fields)}")
-        for name in raw
-        if name not in fields
-    ]
-    for name, field in fields.items():
-        if name not in raw:
-            if field.required:
-                faults.append(Fault(where=f"{where}.{name}", message="missing"))
-            continue
-        try:
-            msgspec.convert(raw[name], field.type)
-        except msgspec.ValidationError as error:
-            faults.append(
-                Fault(where=f"{where}.{name}", message=str(error), expected=_choices(field.type))
-            )
-    return faults
-
-
-def _choices(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin is Literal:
-        return " or ".join(str(choice) for choice in get_args(kind))
-    if origin in (Union, types.UnionType, Annotated):
-        return " or ".join(filter(None, (_choices(part) for part in get_args(kind))))
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return ", ".join(str(member.value) for member in kind)
-    return ""
 
 
 def check_device(device: Device) -> Iterable[Fault]:
