@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from msgspec.structs import asdict
+
 from cascade import outbox
 from cascade.downlink import Downlink
 from cascade.faults import OutboxFull
@@ -83,6 +85,11 @@ class Tiers:
         self._core = core
         self._me = settings.node.name
         self._upper = _Link(DeviceState.UNKNOWN, core.now())
+        self._happened = core.metrics.gauge(
+            "lower_counts",
+            "What happened with a lower node since this node connected, by counter.",
+            labels=("node", "what"),
+        )
         self._lower: dict[str, _Link] = {}
         self._news: dict[str, tuple[DeviceState, str]] = {}
         self._told = asyncio.Event()
@@ -252,6 +259,9 @@ class Tiers:
     ) -> None:
         link = self._lower.setdefault(name, _Link(DeviceState.UNKNOWN, self._core.now()))
         link.figures = figures or link.figures
+        if figures is not None:
+            for what, count in asdict(figures.counters).items():
+                self._happened.set(count, node=name, what=what)
         if state is link.state:
             return
         log.info("lower node %s is %s: %s", name, state, cause)

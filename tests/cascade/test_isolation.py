@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec import structs
 
-from cascade import topics
+from cascade import intake, topics
 from cascade.bus import BusMessage
 from cascade.downlink import Downlink
 from registry.model import Device, DeviceKind, DeviceState, Discovered, Event, Mark, Misfit
@@ -109,3 +109,17 @@ async def test_commits_under_way_end_with_the_connection(pair: Pair) -> None:
     await asyncio.wait([task])
     assert ended.is_set()
     assert task.exception() is not None
+
+
+async def test_a_full_inbox_is_counted_and_loses_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_QUEUE", 1)
+    city, edge = pair.city(), pair.edge()
+    await until(lambda: edge.uppers == [ON])
+    live_through(edge, 0, 40)
+    assert city.downlink is not None
+    downlink = city.downlink
+    await until(lambda: downlink.counters["edge1"].overflowed > 0)
+    await until(same(city, edge))
+    assert len(city.got()) == len(set(city.got()))
